@@ -1,0 +1,1 @@
+"""GitOps for machines without a cluster."""

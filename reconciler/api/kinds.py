@@ -1,0 +1,175 @@
+"""THE table of kinds: what is known of each kind of object, once.
+
+``run`` says whether something here acts on the kind; the others are stored and shown only. A kind that is not in the
+table is accepted as well (``unknown``): guessed plural, namespaced, stored and shown.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reconciler.api.objects import GroupVersionKind, Object
+
+
+class Kind(NamedTuple):
+    """One kind: its names and its habits."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    run: bool = True
+    status: bool = True  # has a status subresource
+    generation: bool = True  # metadata.generation counts changes of the spec (M01)
+    scale: bool = False  # has a scale subresource
+    categories: tuple[str, ...] = ()
+    known: bool = True
+
+    @property
+    def gvk(self) -> GroupVersionKind:
+        return GroupVersionKind(self.group, self.version, self.kind)
+
+    @property
+    def api_version(self) -> str:
+        return self.gvk.api_version
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
+    def resource(self) -> str:
+        """``deployments.apps``, ``pods``: the name errors and events use."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def __str__(self) -> str:
+        return self.resource
+
+
+_ALL = ("all",)
+
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",))
+POD = Kind("", "v1", "Pod", "pods", short_names=("po",), categories=_ALL)
+SERVICE = Kind(
+    "", "v1", "Service", "services", short_names=("svc",), generation=False, categories=_ALL
+)
+CONFIG_MAP = Kind(
+    "", "v1", "ConfigMap", "configmaps", short_names=("cm",), status=False, generation=False
+)
+SECRET = Kind("", "v1", "Secret", "secrets", status=False, generation=False)
+PERSISTENT_VOLUME = Kind(
+    "", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, short_names=("pv",),
+    generation=False,
+)
+PERSISTENT_VOLUME_CLAIM = Kind(
+    "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short_names=("pvc",),
+    generation=False,
+)
+NODE = Kind("", "v1", "Node", "nodes", namespaced=False, short_names=("no",), generation=False)
+EVENT = Kind("", "v1", "Event", "events", short_names=("ev",), status=False, generation=False)
+DEPLOYMENT = Kind(
+    "apps", "v1", "Deployment", "deployments", short_names=("deploy",), scale=True, categories=_ALL
+)
+REPLICA_SET = Kind(
+    "apps", "v1", "ReplicaSet", "replicasets", short_names=("rs",), scale=True, categories=_ALL
+)
+STATEFUL_SET = Kind(
+    "apps", "v1", "StatefulSet", "statefulsets", short_names=("sts",), scale=True, categories=_ALL
+)
+CONTROLLER_REVISION = Kind(
+    "apps", "v1", "ControllerRevision", "controllerrevisions", status=False, generation=False
+)
+ENDPOINT_SLICE = Kind(
+    "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", status=False
+)
+INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses", short_names=("ing",))
+INGRESS_CLASS = Kind(
+    "networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False, status=False
+)
+STORAGE_CLASS = Kind(
+    "storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False,
+    short_names=("sc",), status=False, generation=False,
+)
+APPLICATION = Kind(
+    "reconciler.dev", "v1", "Application", "applications", namespaced=False, short_names=("app",)
+)
+
+
+def _stored(group: str, kind: str, plural: str, *short: str, namespaced: bool = True,
+            version: str = "v1", status: bool = False) -> Kind:
+    return Kind(group, version, kind, plural, namespaced=namespaced, short_names=short, run=False,
+                status=status, generation=status)
+
+
+#: Every known kind. The first block is run by reconciler; the second is stored and shown.
+KINDS: tuple[Kind, ...] = (
+    NAMESPACE, POD, SERVICE, CONFIG_MAP, SECRET, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, NODE,
+    EVENT, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, CONTROLLER_REVISION, ENDPOINT_SLICE, INGRESS,
+    INGRESS_CLASS, STORAGE_CLASS, APPLICATION,
+    _stored("", "ServiceAccount", "serviceaccounts", "sa"),
+    _stored("", "Endpoints", "endpoints", "ep"),
+    _stored("", "LimitRange", "limitranges", "limits"),
+    _stored("", "ResourceQuota", "resourcequotas", "quota", status=True),
+    _stored("", "ReplicationController", "replicationcontrollers", "rc", status=True),
+    _stored("apps", "DaemonSet", "daemonsets", "ds", status=True),
+    _stored("batch", "Job", "jobs", status=True),
+    _stored("batch", "CronJob", "cronjobs", "cj", status=True),
+    _stored("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
+            version="v2", status=True),
+    _stored("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", status=True),
+    _stored("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol"),
+    _stored("rbac.authorization.k8s.io", "Role", "roles"),
+    _stored("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
+    _stored("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False),
+    _stored("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings",
+            namespaced=False),
+    _stored("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False),
+    _stored("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
+            "crd", "crds", namespaced=False, status=True),
+    _stored("coordination.k8s.io", "Lease", "leases"),
+)
+
+_BY_GROUP_KIND = {(k.group, k.kind): k for k in KINDS}
+_BY_RESOURCE = {(k.group, k.plural): k for k in KINDS}
+
+
+def lookup(group: str, kind: str) -> Kind | None:
+    """Return the known kind of that group and name."""
+    return _BY_GROUP_KIND.get((group, kind))
+
+
+def by_resource(group: str, plural: str) -> Kind | None:
+    """Return the known kind that a REST path names."""
+    return _BY_RESOURCE.get((group, plural))
+
+
+def unknown(gvk: GroupVersionKind, *, namespaced: bool = True) -> Kind:
+    """Describe a kind that is not in the table: stored and shown, never run."""
+    lower = gvk.kind.lower()
+    if lower.endswith(("s", "x", "ch", "sh")):
+        plural = lower + "es"
+    elif lower.endswith("y") and lower[-2:-1] not in "aeiou":
+        plural = lower[:-1] + "ies"
+    else:
+        plural = lower + "s"
+    return Kind(gvk.group, gvk.version, gvk.kind, plural, namespaced=namespaced, run=False,
+                known=False)
+
+
+def kind_of(obj: Object) -> Kind:
+    """Return the kind of an object, described as ``unknown`` where the table lacks it."""
+    gvk = GroupVersionKind.of(obj)
+    return _BY_GROUP_KIND.get((gvk.group, gvk.kind)) or unknown(gvk)
+
+
+def resolve(word: str) -> Kind | None:
+    """Find a kind by what a user types: ``po``, ``pod``, ``pods``, ``deployments.apps``, ``Deployment``."""
+    lower = word.lower()
+    for kind in KINDS:
+        if lower in (kind.plural, kind.singular, kind.resource, *kind.short_names):
+            return kind
+        if lower == f"{kind.plural}.{kind.version}.{kind.group}":
+            return kind
+    return None
