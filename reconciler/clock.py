@@ -130,7 +130,9 @@ class _JumpingSelector(selectors.SelectSelector):
         if ready:
             return ready
         if timeout is None:
-            raise RuntimeError("virtual time: every task waits for something that will never happen")
+            raise RuntimeError(
+                "virtual time: every task waits for something that will never happen"
+            )
         self.elapsed += max(timeout, 0.0)
         return []
 

@@ -192,8 +192,19 @@ class Unavailable(ApiError):
 BY_REASON: dict[str, type[ApiError]] = {
     c.reason: c
     for c in (
-        BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, Conflict,
-        AlreadyExists, Gone, TooLarge, UnsupportedMediaType, Invalid, Unavailable,
+        BadRequest,
+        Unauthorized,
+        Forbidden,
+        NotFound,
+        MethodNotAllowed,
+        NotAcceptable,
+        Conflict,
+        AlreadyExists,
+        Gone,
+        TooLarge,
+        UnsupportedMediaType,
+        Invalid,
+        Unavailable,
     )
 }
 

@@ -60,11 +60,20 @@ CONFIG_MAP = Kind(
 )
 SECRET = Kind("", "v1", "Secret", "secrets", status=False, generation=False)
 PERSISTENT_VOLUME = Kind(
-    "", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, short_names=("pv",),
+    "",
+    "v1",
+    "PersistentVolume",
+    "persistentvolumes",
+    namespaced=False,
+    short_names=("pv",),
     generation=False,
 )
 PERSISTENT_VOLUME_CLAIM = Kind(
-    "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short_names=("pvc",),
+    "",
+    "v1",
+    "PersistentVolumeClaim",
+    "persistentvolumeclaims",
+    short_names=("pvc",),
     generation=False,
 )
 NODE = Kind("", "v1", "Node", "nodes", namespaced=False, short_names=("no",), generation=False)
@@ -81,33 +90,68 @@ STATEFUL_SET = Kind(
 CONTROLLER_REVISION = Kind(
     "apps", "v1", "ControllerRevision", "controllerrevisions", status=False, generation=False
 )
-ENDPOINT_SLICE = Kind(
-    "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", status=False
-)
+ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", status=False)
 INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses", short_names=("ing",))
 INGRESS_CLASS = Kind(
     "networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False, status=False
 )
 STORAGE_CLASS = Kind(
-    "storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False,
-    short_names=("sc",), status=False, generation=False,
+    "storage.k8s.io",
+    "v1",
+    "StorageClass",
+    "storageclasses",
+    namespaced=False,
+    short_names=("sc",),
+    status=False,
+    generation=False,
 )
 APPLICATION = Kind(
     "reconciler.dev", "v1", "Application", "applications", namespaced=False, short_names=("app",)
 )
 
 
-def _stored(group: str, kind: str, plural: str, *short: str, namespaced: bool = True,
-            version: str = "v1", status: bool = False) -> Kind:
-    return Kind(group, version, kind, plural, namespaced=namespaced, short_names=short, run=False,
-                status=status, generation=status)
+def _stored(
+    group: str,
+    kind: str,
+    plural: str,
+    *short: str,
+    namespaced: bool = True,
+    version: str = "v1",
+    status: bool = False,
+) -> Kind:
+    return Kind(
+        group,
+        version,
+        kind,
+        plural,
+        namespaced=namespaced,
+        short_names=short,
+        run=False,
+        status=status,
+        generation=status,
+    )
 
 
 #: Every known kind. The first block is run by reconciler; the second is stored and shown.
 KINDS: tuple[Kind, ...] = (
-    NAMESPACE, POD, SERVICE, CONFIG_MAP, SECRET, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, NODE,
-    EVENT, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, CONTROLLER_REVISION, ENDPOINT_SLICE, INGRESS,
-    INGRESS_CLASS, STORAGE_CLASS, APPLICATION,
+    NAMESPACE,
+    POD,
+    SERVICE,
+    CONFIG_MAP,
+    SECRET,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    NODE,
+    EVENT,
+    DEPLOYMENT,
+    REPLICA_SET,
+    STATEFUL_SET,
+    CONTROLLER_REVISION,
+    ENDPOINT_SLICE,
+    INGRESS,
+    INGRESS_CLASS,
+    STORAGE_CLASS,
+    APPLICATION,
     _stored("", "ServiceAccount", "serviceaccounts", "sa"),
     _stored("", "Endpoints", "endpoints", "ep"),
     _stored("", "LimitRange", "limitranges", "limits"),
@@ -116,18 +160,32 @@ KINDS: tuple[Kind, ...] = (
     _stored("apps", "DaemonSet", "daemonsets", "ds", status=True),
     _stored("batch", "Job", "jobs", status=True),
     _stored("batch", "CronJob", "cronjobs", "cj", status=True),
-    _stored("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
-            version="v2", status=True),
+    _stored(
+        "autoscaling",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        "hpa",
+        version="v2",
+        status=True,
+    ),
     _stored("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", status=True),
     _stored("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol"),
     _stored("rbac.authorization.k8s.io", "Role", "roles"),
     _stored("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
     _stored("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False),
-    _stored("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings",
-            namespaced=False),
+    _stored(
+        "rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+    ),
     _stored("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False),
-    _stored("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
-            "crd", "crds", namespaced=False, status=True),
+    _stored(
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        "crd",
+        "crds",
+        namespaced=False,
+        status=True,
+    ),
     _stored("coordination.k8s.io", "Lease", "leases"),
 )
 
@@ -154,8 +212,9 @@ def unknown(gvk: GroupVersionKind, *, namespaced: bool = True) -> Kind:
         plural = lower[:-1] + "ies"
     else:
         plural = lower + "s"
-    return Kind(gvk.group, gvk.version, gvk.kind, plural, namespaced=namespaced, run=False,
-                known=False)
+    return Kind(
+        gvk.group, gvk.version, gvk.kind, plural, namespaced=namespaced, run=False, known=False
+    )
 
 
 def kind_of(obj: Object) -> Kind:
