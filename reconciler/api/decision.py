@@ -9,17 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from reconciler.api.client import Propagation
     from reconciler.api.kinds import Kind
     from reconciler.api.objects import Key, Object
 
 
+class Notice(NamedTuple):
+    """A Kubernetes Event to record about ``regarding``. ``type`` is Normal or Warning."""
+
+    regarding: Object
+    type: str
+    reason: str
+    message: str
+
+
 class Create(NamedTuple):
-    """Create an object (names may come from ``metadata.generateName``). AlreadyExists is reported back, not fatal."""
+    """Create an object (names may come from ``metadata.generateName``). AlreadyExists is reported back, not fatal.
+
+    ``notice`` is recorded once the object exists; ``{name}`` in its message stands for the name it got.
+    """
 
     obj: Object
+    notice: Notice | None = None
 
 
 class Update(NamedTuple):
@@ -60,16 +73,20 @@ class UpdateStatus(NamedTuple):
     uid: str = ""
 
 
-Action = Create | Update | Patch | Delete | UpdateStatus
+class Absent(NamedTuple):
+    """Go on only if this object (or, without ``name``, any object of the kind in the namespace) does not exist.
+
+    Asked of the API itself, since a cache may lag: garbage collection looks twice before it deletes. With ``uid``,
+    an object of that name with another uid counts as absent. Otherwise the decision fails with ``Conflict``.
+    """
+
+    kind: Kind
+    namespace: str
+    name: str = ""
+    uid: str = ""
 
 
-class Notice(NamedTuple):
-    """A Kubernetes Event to record about ``regarding``. ``type`` is Normal or Warning."""
-
-    regarding: Object
-    type: str
-    reason: str
-    message: str
+Action = Create | Update | Patch | Delete | UpdateStatus | Absent
 
 
 class Decision(NamedTuple):
@@ -103,6 +120,21 @@ class Snapshot(Protocol):
 
     def owned(self, kind: Kind, uid: str) -> Iterable[Object]:
         """Return the objects of a kind whose ownerReferences name ``uid`` (controller or not)."""
+        ...
+
+    def matching(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> Iterable[Object]:
+        """Return the objects of one namespace that carry all these labels; cost follows the rarest label."""
+        ...
+
+    def selecting(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> Iterable[Object]:
+        """Return the objects of one namespace whose ``spec.selector`` may match these labels.
+
+        The turned-round question of ``matching``, for kinds with a selector. A superset: test each in full.
+        """
+        ...
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds that this snapshot knows of."""
         ...
 
 
