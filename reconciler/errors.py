@@ -44,7 +44,7 @@ class StoreError(ReconcilerError):
     """The store cannot do what was asked: a full disk, a corrupt file, a newer format."""
 
 
-class RuntimeFailure(ReconcilerError):  # noqa: N818 - a "runtime error" means something else in Python
+class RuntimeFailure(ReconcilerError):
     """The runtime could not do what it was told.
 
     ``reason`` is the CamelCase word that a container's waiting state or an Event shows.
