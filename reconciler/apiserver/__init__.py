@@ -1,0 +1,1 @@
+"""The HTTP skin over a Client: Kubernetes REST paths, watch, tables, subresources. Knows no registry and no runtime."""

@@ -1,0 +1,1 @@
+"""What reconciler.yaml and the flags say."""

@@ -1,0 +1,1 @@
+"""The composition root: every part in one TaskGroup, started in order, stopped in reverse."""

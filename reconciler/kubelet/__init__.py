@@ -1,0 +1,1 @@
+"""The node agent: one Pod becomes a sandbox and containers, and its status."""

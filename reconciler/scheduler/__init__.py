@@ -1,0 +1,1 @@
+"""Places Pods on Nodes: filter, score. Pure."""
