@@ -72,13 +72,13 @@ class Watcher:
         self._changes.clear()
         return taken
 
-    async def wait(self, timeout: float | None = None) -> None:
-        """Return when something has arrived, or after ``timeout`` seconds."""
+    async def wait(self, seconds: float | None = None) -> None:
+        """Return when something has arrived, or after ``seconds``."""
         if self._changes or self._lost:
             return
         self._waiting = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(self._waiting, timeout)
+            await asyncio.wait_for(self._waiting, seconds)
         except TimeoutError:
             pass
         finally:

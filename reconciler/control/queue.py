@@ -1,0 +1,91 @@
+"""The work queue: a key waits at most once, is worked on by one worker at a time, and comes back later where asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.api.objects import Key
+
+#: Back-off of a failing key, in seconds: the first wait and the longest.
+FIRST_RETRY = 0.02
+LONGEST_RETRY = 30.0
+
+
+class WorkQueue:
+    """Keys to plan. Adding one that waits changes nothing; one that is worked on waits again afterwards."""
+
+    def __init__(self) -> None:
+        self._order: deque[Key] = deque()
+        self._waiting: set[Key] = set()
+        self._active: set[Key] = set()
+        self._later: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._arrived = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is worked on (timers may run)."""
+        return not self._waiting and not self._active
+
+    def add(self, key: Key) -> None:
+        if key in self._waiting:
+            return
+        self._waiting.add(key)
+        if key not in self._active:
+            self._order.append(key)
+            self._arrived.set()
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Add after a while; an earlier time wins over a later one."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(seconds, 0.0)
+        present = self._later.get(key)
+        if present is not None:
+            if present.when() <= when:
+                return
+            present.cancel()
+        self._later[key] = loop.call_at(when, self._due, key)
+
+    def _due(self, key: Key) -> None:
+        self._later.pop(key, None)
+        self.add(key)
+
+    def retry(self, key: Key) -> float:
+        """Add after a back-off that doubles with every failure; returns the wait in seconds."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        seconds = min(FIRST_RETRY * 2.0 ** min(failures, 20), LONGEST_RETRY)
+        self.add_after(key, seconds)
+        return seconds
+
+    def forget(self, key: Key) -> None:
+        """It went well: the next failure starts from the first wait."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> Key:
+        """Return the next key; ``done`` must follow."""
+        while not self._order:
+            self._arrived.clear()
+            await self._arrived.wait()
+        key = self._order.popleft()
+        self._waiting.discard(key)
+        self._active.add(key)
+        return key
+
+    def done(self, key: Key) -> None:
+        self._active.discard(key)
+        if key in self._waiting:
+            self._order.append(key)
+            self._arrived.set()
+
+    def close(self) -> None:
+        """Forget the timers."""
+        for handle in self._later.values():
+            handle.cancel()
+        self._later.clear()

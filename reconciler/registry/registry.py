@@ -1,0 +1,545 @@
+"""The registry: ``Client`` in this process.
+
+Each request runs the steps of a kube-apiserver, in their order: read the head → merge → prepare → default → validate → allocate → track owners → stage → durable → seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any
+
+from reconciler.api import kinds, patches, selectors
+from reconciler.api.client import (
+    DeleteOptions,
+    EventType,
+    ObjectList,
+    PatchType,
+    Propagation,
+    WatchEvent,
+)
+from reconciler.api.managed_fields import apply as server_side_apply
+from reconciler.api.managed_fields import track
+from reconciler.api.objects import Key, Object, copy
+from reconciler.api.strategic import strategic_merge
+from reconciler.clock import rfc3339
+from reconciler.errors import (
+    AlreadyExists,
+    BadRequest,
+    Conflict,
+    Gone,
+    Invalid,
+    NotFound,
+)
+from reconciler.registry import admission, defaults, strategy
+from reconciler.registry.allocation import ServiceAllocator
+from reconciler.registry.log import RevisionLog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+    from pathlib import Path
+
+    from reconciler.api.kinds import Kind
+    from reconciler.clock import Clock, Entropy
+    from reconciler.errors import Cause
+    from reconciler.registry.watches import Change
+    from reconciler.store.protocol import Store
+
+#: How often a quiet watch that wants bookmarks gets one, in seconds.
+BOOKMARK_SECONDS = 60.0
+
+
+class Registry:
+    """Every object, its rules and its watches. Implements ``api.client.Client``.
+
+    ``start`` before and ``close`` after use. Reads are answered from memory and never wait.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        service_cidr: str = "10.96.0.0/12",
+    ) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self._store = store
+        self._services = ServiceAllocator(service_cidr)
+        self._log = RevisionLog(store, self._reset_allocation)
+
+    async def start(self) -> None:
+        """Read the store; raises ``StoreError``."""
+        await self._log.start()
+        self._reset_allocation()
+
+    async def close(self) -> None:
+        """Make durable what is under way, and close the store."""
+        await self._log.close()
+
+    async def backup(self, path: Path) -> None:
+        """Write a consistent copy of the store while in use."""
+        await self._store.backup(path)
+
+    @property
+    def revision(self) -> int:
+        """The newest revision that reads show."""
+        return self._log.revision
+
+    def kinds(self) -> list[tuple[str, str]]:
+        """Return the (group, kind) of everything that is stored, for discovery and namespace deletion."""
+        return self._log.cache.kinds()
+
+    def _reset_allocation(self) -> None:
+        self._services.reset(self._log.cache.list("", "Service"))
+
+    # -- reads ---------------------------------------------------------------------------------------------------
+
+    async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
+        found = self._log.cache.get(_key(kind, name, namespace))
+        if found is None:
+            raise _not_found(kind, name)
+        return found
+
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        limit: int = 0,
+        continue_token: str = "",
+    ) -> ObjectList:
+        wanted = _filter(labels, fields)
+        items = self._log.cache.list(kind.group, kind.kind, namespace)
+        found = [o for o in items if wanted is None or wanted(o)]
+        revision = str(self._log.revision)
+        if continue_token:
+            revision, after = _read_token(continue_token)
+            found = [o for o in found if _place(o) > after]
+        if not limit or len(found) <= limit:
+            return ObjectList(found, revision)
+        page = found[:limit]
+        return ObjectList(page, revision, _token(revision, page[-1]), len(found) - limit)
+
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        *,
+        since: str,
+        labels: str = "",
+        fields: str = "",
+        bookmarks: bool = False,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        wanted = _filter(labels, fields)
+        start = _parse_revision(since) if since else self._log.revision
+        watcher = self._log.watches.subscribe(kind.group, kind.kind, namespace, start)
+        try:
+            while True:
+                changes = watcher.take()
+                for change in changes:
+                    event = _event(change, wanted)
+                    if event is not None:
+                        yield event
+                if not changes and bookmarks:
+                    yield _bookmark(kind, self._log.revision)
+                await watcher.wait(BOOKMARK_SECONDS if bookmarks else None)
+        finally:
+            self._log.watches.unsubscribe(watcher)
+
+    # -- writes --------------------------------------------------------------------------------------------------
+
+    async def create(
+        self, obj: Object, *, field_manager: str = "", dry_run: bool = False
+    ) -> Object:
+        kind = self._kind(obj)
+        obj = copy(obj)
+        meta = obj.setdefault("metadata", {})
+        if not isinstance(meta, dict):
+            raise BadRequest("metadata must be a mapping")
+        _place_in_namespace(obj, kind)
+        if meta.get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
+        key = self._name(obj, kind)
+        if self._log.head(key) is not None:
+            raise AlreadyExists(
+                f'{kind.resource} "{key.name}" already exists',
+                kind=kind.plural, group=kind.group, name=key.name,
+            )  # fmt: skip
+        return await self._create(obj, kind, key, field_manager, dry_run=dry_run)
+
+    async def _create(
+        self,
+        obj: Object,
+        kind: Kind,
+        key: Key,
+        manager: str,
+        *,
+        dry_run: bool,
+        owners: list[Object] | None = None,
+    ) -> Object:
+        """Take a new object (a private copy) in. ``owners`` are its managedFields where apply worked them out."""
+        if kind.namespaced:
+            defaults.check_namespace(kind, key.namespace, key.name, self._log.head)
+        now = self._clock.now()
+        strategy.prepare_create(obj, kind, self._entropy.uid(), now)
+        defaults.fill_classes(obj, kind, self._listed)
+        admission.default(obj)
+        _refuse(kind, key.name, admission.validate_create(obj))
+        if kind is kinds.SERVICE:
+            self._services.fill(obj, None, hold=not dry_run)
+        if owners is None and manager:
+            owners = track(None, obj, manager=manager, gvk=kind.gvk, time=rfc3339(now))
+        if owners:
+            obj["metadata"]["managedFields"] = owners
+        return await self._write(key, None, obj, dry_run=dry_run)
+
+    async def update(
+        self, obj: Object, *, subresource: str = "", field_manager: str = "", dry_run: bool = False
+    ) -> Object:
+        kind = self._kind(obj)
+        if kind.namespaced and not (obj.get("metadata") or {}).get("namespace"):
+            obj = {**obj, "metadata": {**(obj.get("metadata") or {}), "namespace": "default"}}
+        key = Key.of(obj)
+        before = self._log.head(key)
+        if before is None:
+            raise _not_found(kind, key.name)
+        given = revision_text(obj)
+        if given and given != revision_text(before):
+            raise _modified(kind, key.name)
+        return await self._replace(
+            kind, key, before, obj, subresource, field_manager, dry_run=dry_run
+        )
+
+    async def patch(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str,
+        patch: Any,
+        *,
+        type: PatchType = PatchType.MERGE,  # noqa: A002 - the API's own word
+        subresource: str = "",
+        field_manager: str = "",
+        dry_run: bool = False,
+    ) -> Object:
+        key = _key(kind, name, namespace)
+        before = self._log.head(key)
+        if before is None:
+            raise _not_found(kind, name)
+        match type:
+            case PatchType.JSON:
+                after = patches.json_patch(before, patch)
+            case PatchType.MERGE:
+                after = patches.merge_patch(before, patch)
+            case PatchType.STRATEGIC:
+                after = strategic_merge(before, patch, kind.gvk)
+            case PatchType.APPLY:
+                raise BadRequest("apply is a request of its own")
+        if not isinstance(after, dict) or not isinstance(after.get("metadata"), dict):
+            raise BadRequest("the patch leaves no object")
+        if revision_text(after) != revision_text(before):
+            raise _modified(kind, name)
+        if after["metadata"].get("uid") != before["metadata"]["uid"]:
+            raise Conflict(
+                f"Precondition failed: UID in precondition: {after['metadata'].get('uid')}, UID in "
+                f"object meta: {before['metadata']['uid']}",
+                kind=kind.plural, group=kind.group, name=name,
+            )  # fmt: skip
+        return await self._replace(
+            kind, key, before, after, subresource, field_manager, dry_run=dry_run
+        )
+
+    async def apply(
+        self,
+        obj: Object,
+        *,
+        field_manager: str,
+        force: bool = False,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Object:
+        if not field_manager:
+            raise BadRequest("fieldManager is required for apply patch")
+        kind = self._kind(obj)
+        obj = {**obj, "metadata": dict(obj.get("metadata") or {})}
+        _place_in_namespace(obj, kind)
+        if obj["metadata"].get("managedFields"):
+            raise BadRequest("metadata.managedFields must be nil")
+        key = Key.of(obj)
+        if not key.name:
+            raise BadRequest("metadata.name is required to apply an object")
+        before = self._log.head(key)
+        if before is not None and revision_text(obj) not in ("", revision_text(before)):
+            raise _modified(kind, key.name)
+        merged = server_side_apply(
+            before, obj, manager=field_manager, gvk=kind.gvk, time=rfc3339(self._clock.now()),
+            force=force, subresource=subresource,
+        )  # fmt: skip
+        owners = merged["metadata"].get("managedFields") or []
+        if before is None:
+            if subresource:
+                raise _not_found(kind, key.name)
+            return await self._create(
+                copy(merged), kind, key, field_manager, dry_run=dry_run, owners=owners
+            )
+        return await self._replace(
+            kind, key, before, merged, subresource, field_manager, dry_run=dry_run, owners=owners
+        )
+
+    async def _replace(
+        self,
+        kind: Kind,
+        key: Key,
+        before: Object,
+        given: Object,
+        subresource: str,
+        manager: str,
+        *,
+        dry_run: bool,
+        owners: list[Object] | None = None,
+    ) -> Object:
+        """Put ``given`` in the place of ``before``. Neither is changed; parts of them may be shared by the result."""
+        if subresource == "status":
+            after = strategy.with_status(before, given)
+        elif subresource:
+            raise BadRequest(f"{kind.resource} has no subresource {subresource!r} to write")
+        else:
+            after = self._prepare(kind, key, before, given, dry_run=dry_run)
+        meta = after["metadata"]
+        if owners is None:
+            if manager:
+                owners = track(
+                    before, after, manager=manager, gvk=kind.gvk,
+                    time=rfc3339(self._clock.now()), subresource=subresource,
+                )  # fmt: skip
+            else:
+                owners = before["metadata"].get("managedFields")
+        if owners:
+            meta["managedFields"] = owners
+        meta["resourceVersion"] = before["metadata"]["resourceVersion"]
+        if after == before:
+            return before
+        if strategy.may_go(after, kind):
+            return await self._remove(kind, key, after, dry_run=dry_run)
+        return await self._write(key, before, after, dry_run=dry_run)
+
+    def _prepare(
+        self, kind: Kind, key: Key, before: Object, given: Object, *, dry_run: bool
+    ) -> Object:
+        """Return the object that an update makes: prepared, defaulted, validated."""
+        changed = strategy.spec_changed(given, before) or kind.kind == "Secret"
+        after = copy(given) if changed else {**given, "metadata": copy(given.get("metadata") or {})}
+        if changed:
+            admission.default(after)
+        strategy.prepare_update(after, before, kind)
+        if changed or after["metadata"] != before["metadata"]:
+            _refuse(kind, key.name, admission.validate_update(before, after))
+        if changed and kind is kinds.SERVICE:
+            self._services.fill(after, before, hold=not dry_run)
+        return after
+
+    async def delete(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str = "",
+        options: DeleteOptions = DeleteOptions(),  # noqa: B008 - immutable
+    ) -> Object:
+        key = _key(kind, name, namespace)
+        before = self._log.head(key)
+        if before is None:
+            raise _not_found(kind, name)
+        _check_preconditions(kind, before, options)
+        if options.propagation is None and kind.kind == "Job":
+            options = options._replace(propagation=Propagation.ORPHAN)
+        deletion = strategy.prepare_delete(before, kind, options, self._clock.now())
+        if deletion.gone:
+            return await self._remove(kind, key, before, dry_run=options.dry_run)
+        if deletion.after is None:
+            return before
+        return await self._write(key, before, deletion.after, dry_run=options.dry_run)
+
+    async def _write(
+        self, key: Key, before: Object | None, after: Object, *, dry_run: bool
+    ) -> Object:
+        if dry_run:
+            return after
+        revision = self._log.next_revision()
+        after["metadata"]["resourceVersion"] = str(revision)
+        await self._log.commit(key, revision, before, after, after)
+        return after
+
+    async def _remove(self, kind: Kind, key: Key, last: Object, *, dry_run: bool) -> Object:
+        """Take an object away; its last state carries the revision of its deletion."""
+        if dry_run:
+            return last
+        before = self._log.head(key)
+        revision = self._log.next_revision()
+        last = {**last, "metadata": {**last["metadata"], "resourceVersion": str(revision)}}
+        if kind is kinds.SERVICE:
+            self._services.release(last)
+        await self._log.commit(key, revision, before, None, last)
+        return last
+
+    # -- names and kinds -----------------------------------------------------------------------------------------
+
+    def _kind(self, obj: Object) -> Kind:
+        kind = kinds.kind_of(obj)
+        if not kind.kind or not kind.version:
+            raise BadRequest("an object needs apiVersion and kind")
+        if not kind.known:
+            for definition in self._log.cache.list(
+                "apiextensions.k8s.io", "CustomResourceDefinition"
+            ):
+                spec = definition.get("spec") or {}
+                if spec.get("group") == kind.group and (
+                    (spec.get("names") or {}).get("kind") == kind.kind
+                ):
+                    return kind._replace(
+                        plural=spec["names"].get("plural", kind.plural),
+                        namespaced=spec.get("scope") != "Cluster",
+                    )
+        return kind
+
+    def _listed(self, kind: Kind) -> Iterator[Object]:
+        return self._log.cache.list(kind.group, kind.kind)
+
+    def _name(self, obj: Object, kind: Kind) -> Key:
+        """Return a new object's key, its name generated where it asks for that (M05)."""
+        meta = obj["metadata"]
+        if meta.get("name"):
+            return Key.of(obj)
+        base = meta.get("generateName")
+        if not base:
+            raise Invalid(
+                f'{kind.kind} "" is invalid: metadata.name: Required value: name or generateName is required',
+                kind=kind.kind, group=kind.group,
+            )  # fmt: skip
+        for _ in range(8):
+            meta["name"] = str(base)[:58] + self._entropy.suffix()
+            key = Key.of(obj)
+            if self._log.head(key) is None:
+                return key
+        raise AlreadyExists(f"no free name found for {base!r}: try again", kind=kind.plural)
+
+
+def revision_text(obj: Object) -> str:
+    """Return metadata.resourceVersion as it stands."""
+    return str((obj.get("metadata") or {}).get("resourceVersion") or "")
+
+
+def _key(kind: Kind, name: str, namespace: str) -> Key:
+    return Key(kind.group, kind.kind, namespace if kind.namespaced else "", name)
+
+
+def _place_in_namespace(obj: Object, kind: Kind) -> None:
+    meta = obj["metadata"]
+    if not kind.namespaced:
+        meta.pop("namespace", None)
+    elif not meta.get("namespace"):
+        meta["namespace"] = "default"
+
+
+def _not_found(kind: Kind, name: str) -> NotFound:
+    return NotFound(
+        f'{kind.resource} "{name}" not found', kind=kind.plural, group=kind.group, name=name
+    )
+
+
+def _modified(kind: Kind, name: str) -> Conflict:
+    return Conflict(
+        f'Operation cannot be fulfilled on {kind.resource} "{name}": the object has been modified; '
+        "please apply your changes to the latest version and try again",
+        kind=kind.plural, group=kind.group, name=name,
+    )  # fmt: skip
+
+
+def _check_preconditions(kind: Kind, before: Object, options: DeleteOptions) -> None:
+    meta = before["metadata"]
+    for field, word, wanted in (
+        ("uid", "UID", options.uid),
+        ("resourceVersion", "ResourceVersion", options.resource_version),
+    ):
+        if wanted and meta.get(field) != wanted:
+            raise Conflict(
+                f"Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {meta.get(field)}",
+                kind=kind.plural, group=kind.group, name=meta["name"],
+            )  # fmt: skip
+
+
+def _refuse(kind: Kind, name: str, causes: tuple[Cause, ...]) -> None:
+    """Raise ``Invalid`` when anything is wrong, worded as a kube-apiserver words it."""
+    if not causes:
+        return
+    told = [f"{c.field}: {c.message}" for c in causes]
+    text = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+    full = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    raise Invalid(
+        f'{full} "{name}" is invalid: {text}',
+        kind=kind.kind, group=kind.group, name=name, causes=causes,
+    )  # fmt: skip
+
+
+def _filter(labels: str, fields: str) -> Callable[[Object], bool] | None:
+    by_label = selectors.parse(labels) if labels else None
+    by_field = selectors.parse_fields(fields) if fields else None
+    if by_label is None and by_field is None:
+        return None
+
+    def wanted(obj: Object) -> bool:
+        return (by_label is None or by_label.matches(obj["metadata"].get("labels") or {})) and (
+            by_field is None or by_field.matches(obj)
+        )
+
+    return wanted
+
+
+def _event(change: Change, wanted: Callable[[Object], bool] | None) -> WatchEvent | None:
+    """Return what a watcher is told of a change: an object may enter or leave what its selector sees."""
+    before = change.before is not None and (wanted is None or wanted(change.before))
+    after = change.after is not None and (wanted is None or wanted(change.after))
+    if after:
+        return WatchEvent(EventType.MODIFIED if before else EventType.ADDED, change.last)
+    if before:
+        return WatchEvent(EventType.DELETED, change.last)
+    return None
+
+
+def _bookmark(kind: Kind, revision: int) -> WatchEvent:
+    return WatchEvent(
+        EventType.BOOKMARK,
+        {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"resourceVersion": str(revision)},
+        },
+    )
+
+
+def _parse_revision(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(f"invalid resource version {text!r}") from None
+
+
+def _place(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return str(meta.get("namespace") or ""), str(meta["name"])
+
+
+def _token(revision: str, last: Object) -> str:
+    return base64.urlsafe_b64encode(json.dumps([revision, *_place(last)]).encode()).decode()
+
+
+def _read_token(token: str) -> tuple[str, tuple[str, str]]:
+    try:
+        revision, namespace, name = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, binascii.Error):
+        raise Gone("the continue token is not valid: list again") from None
+    return str(revision), (str(namespace), str(name))
