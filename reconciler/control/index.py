@@ -113,7 +113,7 @@ def _selector(place: Place, obj: Object) -> tuple[tuple[str, str, str], ...]:
     selector: Any = spec.get("selector") if isinstance(spec, dict) else None
     if not isinstance(selector, dict) or not selector:
         return ()
-    pairs = selector
+    pairs: dict[str, Any] = selector
     if "matchLabels" in selector or "matchExpressions" in selector:
         pairs = selector.get("matchLabels") or {}
     if not pairs:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 #: (group, kind)
 GroupKind = tuple[str, str]
+GroupKinds = list[GroupKind]
 
 
 class Cache:
@@ -43,6 +44,6 @@ class Cache:
             for name in sorted(names):
                 yield names[name]
 
-    def kinds(self) -> list[GroupKind]:
+    def kinds(self) -> GroupKinds:
         """Return the kinds that have an object."""
         return [gk for gk, namespaces in self._objects.items() if namespaces]

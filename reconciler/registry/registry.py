@@ -43,8 +43,11 @@ if TYPE_CHECKING:
     from reconciler.api.kinds import Kind
     from reconciler.clock import Clock, Entropy
     from reconciler.errors import Cause
+    from reconciler.registry.cache import GroupKinds
     from reconciler.registry.watches import Change
     from reconciler.store.protocol import Store
+
+Objects = list[Object]
 
 #: How often a quiet watch that wants bookmarks gets one, in seconds.
 BOOKMARK_SECONDS = 60.0
@@ -88,7 +91,7 @@ class Registry:
         """The newest revision that reads show."""
         return self._log.revision
 
-    def kinds(self) -> list[tuple[str, str]]:
+    def kinds(self) -> GroupKinds:
         """Return the (group, kind) of everything that is stored, for discovery and namespace deletion."""
         return self._log.cache.kinds()
 
@@ -180,7 +183,7 @@ class Registry:
         manager: str,
         *,
         dry_run: bool,
-        owners: list[Object] | None = None,
+        owners: Objects | None = None,
     ) -> Object:
         """Take a new object (a private copy) in. ``owners`` are its managedFields where apply worked them out."""
         if kind.namespaced:
@@ -240,7 +243,7 @@ class Registry:
                 after = strategic_merge(before, patch, kind.gvk)
             case PatchType.APPLY:
                 raise BadRequest("apply is a request of its own")
-        if not isinstance(after, dict) or not isinstance(after.get("metadata"), dict):
+        if not isinstance(after.get("metadata"), dict):
             raise BadRequest("the patch leaves no object")
         if revision_text(after) != revision_text(before):
             raise _modified(kind, name)
@@ -301,7 +304,7 @@ class Registry:
         manager: str,
         *,
         dry_run: bool,
-        owners: list[Object] | None = None,
+        owners: Objects | None = None,
     ) -> Object:
         """Put ``given`` in the place of ``before``. Neither is changed; parts of them may be shared by the result."""
         if subresource == "status":
