@@ -247,8 +247,8 @@ class Runtime(Protocol):
         """Forget it and its containers."""
         ...
 
-    async def pods(self) -> list[SandboxStatus]:
-        """List every sandbox, of any state (CRI ListPodSandbox)."""
+    async def pods(self, pod_uid: str | None = None) -> list[SandboxStatus]:
+        """List the sandboxes of one Pod, or all, of any state (CRI ListPodSandbox)."""
         ...
 
     async def create_container(self, sandbox_id: str, config: ContainerConfig) -> str:

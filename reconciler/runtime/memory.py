@@ -181,7 +181,9 @@ class MemoryRuntime:
             if not mine:
                 del self._by_pod[sandbox.config.uid]
 
-    async def pods(self) -> list[SandboxStatus]:
+    async def pods(self, pod_uid: str | None = None) -> list[SandboxStatus]:
+        if pod_uid is not None:
+            return [s.status for s in self._by_pod.get(pod_uid, {}).values()]
         return [s.status for s in self._sandboxes.values()]
 
     async def create_container(self, sandbox_id: str, config: ContainerConfig) -> str:

@@ -1,0 +1,278 @@
+"""ReplicaSets: keep as many Pods as asked for (kube-controller-manager's ``replicaset-controller``)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from reconciler.api import kinds, selectors
+from reconciler.api.decision import (
+    NOTHING,
+    Action,
+    Create,
+    Decision,
+    Delete,
+    Notice,
+    Patch,
+    UpdateStatus,
+    Watch,
+)
+from reconciler.api.objects import (
+    Key,
+    annotations_of,
+    controller_of,
+    controller_ref,
+    is_deleting,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
+from reconciler.clock import parse_rfc3339, rfc3339
+from reconciler.controllers.pods import (
+    available_in,
+    is_active,
+    is_ready,
+    phase,
+    ready_since,
+    with_condition,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.api.decision import Snapshot
+    from reconciler.api.objects import Object
+
+#: At most so many Pods are created or deleted by one plan (R02).
+BURST = 500
+_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+_PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
+
+
+class ReplicaSetController:
+    """Plans ReplicaSets: adopts, creates and deletes Pods, and counts them."""
+
+    name = "replicaset-controller"
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        return (
+            Watch(kinds.REPLICA_SET, lambda obj, _: (Key.of(obj),)),
+            Watch(kinds.POD, _replica_sets_of),
+        )
+
+    def plan(self, key: Key, snapshot: Snapshot, now: float) -> Decision:
+        """Decide for one ReplicaSet; cost follows the number of its Pods."""
+        rs = snapshot.get(kinds.REPLICA_SET, key.namespace, key.name)
+        if rs is None:
+            return NOTHING
+        claims, pods = _claim(rs, snapshot)
+        active = [pod for pod in pods if is_active(pod)]
+        if is_deleting(rs):
+            return _with_status(rs, pods, active, now, ())
+        return _with_status(rs, pods, active, now, (*claims, *_scale(rs, active, now)))
+
+
+def _replica_sets_of(pod: Object, snapshot: Snapshot) -> Iterator[Key]:
+    ref = controller_of(pod)
+    if ref is not None:
+        if ref.get("kind") == "ReplicaSet":
+            yield Key("apps", "ReplicaSet", namespace_of(pod), str(ref["name"]))
+        return
+    for rs in snapshot.selecting(kinds.REPLICA_SET, namespace_of(pod), labels_of(pod)):
+        yield Key.of(rs)
+
+
+def _claim(rs: Object, snapshot: Snapshot) -> tuple[list[Action], list[Object]]:
+    """Adopt what matches and is nobody's, release what no longer matches (R06, R07)."""
+    selector = rs["spec"].get("selector") or {}
+    uid, namespace = uid_of(rs), namespace_of(rs)
+    actions: list[Action] = []
+    pods: list[Object] = []
+    for pod in snapshot.owned(kinds.POD, uid):
+        ref = controller_of(pod)
+        if ref is None or ref.get("uid") != uid or namespace_of(pod) != namespace:
+            continue
+        if selectors.matches(selector, labels_of(pod)):
+            pods.append(pod)
+        elif not is_deleting(pod) and not is_deleting(rs):
+            refs = [r for r in pod["metadata"]["ownerReferences"] if r.get("uid") != uid]
+            actions.append(_set_owners(pod, refs))
+    if is_deleting(rs):
+        return actions, pods
+    labels = selector.get("matchLabels") or {}
+    for pod in snapshot.matching(kinds.POD, namespace, labels):
+        if controller_of(pod) is not None or not is_active(pod):
+            continue
+        if selectors.matches(selector, labels_of(pod)):
+            refs = list(pod["metadata"].get("ownerReferences") or ())
+            actions.append(_set_owners(pod, [*refs, controller_ref(rs)]))
+            pods.append(pod)
+    return actions, pods
+
+
+def _set_owners(pod: Object, refs: list[dict[str, Any]]) -> Patch:
+    patch = {"metadata": {"ownerReferences": refs or None}}
+    return Patch(kinds.POD, namespace_of(pod), name_of(pod), patch, uid=uid_of(pod))
+
+
+def _scale(rs: Object, active: list[Object], now: float) -> list[tuple[Action, ...]]:
+    missing = replicas_of(rs) - len(active)
+    if missing > 0:
+        create = Create(
+            pod_of(rs), Notice(rs, "Normal", "SuccessfulCreate", "Created pod: {name}")
+        )
+        return [(create,) * min(missing, BURST)]
+    if missing < 0:
+        victims = deletion_order(active, now)[: min(-missing, BURST)]
+        return [
+            tuple(
+                Delete(kinds.POD, namespace_of(pod), name_of(pod), uid=uid_of(pod))
+                for pod in victims
+            )
+        ]
+    return []
+
+
+def replicas_of(obj: Object) -> int:
+    """Return spec.replicas; unset is 1 (R01)."""
+    value = obj["spec"].get("replicas")
+    return 1 if value is None else int(value)
+
+
+def pod_of(rs: Object) -> Object:
+    """Build a Pod from a ReplicaSet's template (R10). Shares the template's parts: do not change it."""
+    template = rs["spec"].get("template") or {}
+    about = template.get("metadata") or {}
+    metadata: dict[str, Any] = {
+        "generateName": name_of(rs) + "-",
+        "namespace": namespace_of(rs),
+        "ownerReferences": [controller_ref(rs)],
+    }
+    for field in ("labels", "annotations", "finalizers"):
+        if about.get(field):
+            metadata[field] = about[field]
+    spec = template.get("spec") or {}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def deletion_order(pods: Iterable[Object], now: float) -> list[Object]:
+    """Sort Pods so that the first is the first to be deleted (R04, R05)."""
+    pods = list(pods)
+    siblings = Counter(pod["spec"].get("nodeName") or "" for pod in pods if is_ready(pod))
+
+    def rank(pod: Object) -> tuple[Any, ...]:
+        node = pod["spec"].get("nodeName") or ""
+        since = ready_since(pod)
+        statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+        created = pod["metadata"].get("creationTimestamp")
+        age = now - parse_rfc3339(created) if created else 0.0
+        return (
+            bool(node),
+            _PHASE_RANK.get(phase(pod), 1),
+            since is not None,
+            _deletion_cost(pod),
+            -siblings[node],
+            _bucket(now - since) if since is not None else 0,
+            -max((int(s.get("restartCount") or 0) for s in statuses), default=0),
+            _bucket(age),
+            uid_of(pod),
+        )
+
+    return sorted(pods, key=rank)
+
+
+def _bucket(seconds: float) -> int:
+    return int(math.log2(seconds)) if seconds >= 1 else -1
+
+
+def _deletion_cost(pod: Object) -> int:
+    try:
+        return int(annotations_of(pod).get(_DELETION_COST) or 0)
+    except ValueError:
+        return 0
+
+
+def _with_status(
+    rs: Object,
+    pods: list[Object],
+    active: list[Object],
+    now: float,
+    actions: tuple[Action | tuple[Action, ...], ...],
+) -> Decision:
+    status, requeue = _status(rs, pods, active, now)
+    events = tuple(
+        Notice(rs, "Normal", "SuccessfulDelete", f"Deleted pod: {action.name}")
+        for step in actions
+        if isinstance(step, tuple)
+        for action in step
+        if isinstance(action, Delete)
+    )
+    write = () if status == (rs.get("status") or {}) else (_status_write(rs, status),)
+
+    def failed(action: Action, error: Exception) -> Decision:
+        if isinstance(action, Create):
+            return _failure(rs, status, "FailedCreate", f"Error creating: {error}", now)
+        if isinstance(action, Delete):
+            return _failure(rs, status, "FailedDelete", f"Error deleting: {error}", now)
+        return NOTHING
+
+    # The counts come first: a Deployment waits for them, and they are true already.
+    return Decision((*write, *actions), events, requeue, failed)
+
+
+def _status_write(rs: Object, status: dict[str, Any]) -> UpdateStatus:
+    return UpdateStatus(kinds.REPLICA_SET, namespace_of(rs), name_of(rs), status, uid=uid_of(rs))
+
+
+def _failure(
+    rs: Object, status: dict[str, Any], reason: str, message: str, now: float
+) -> Decision:
+    new = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": rfc3339(now),
+    }
+    old = (rs.get("status") or {}).get("conditions") or []
+    status = {**status, "conditions": with_condition(old, new)}
+    return Decision((_status_write(rs, status),), (Notice(rs, "Warning", reason, message),))
+
+
+def _status(
+    rs: Object, pods: list[Object], active: list[Object], now: float
+) -> tuple[dict[str, Any], float | None]:
+    """Count (R09); a lasting ReplicaFailure is kept while Pods are missing or too many (R03)."""
+    spec = rs["spec"]
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    wait = int(spec.get("minReadySeconds") or 0)
+    ready = available = labeled = 0
+    requeue: float | None = None
+    for pod in active:
+        labeled += labels.items() <= labels_of(pod).items()
+        left = available_in(pod, wait, now)
+        if left is None:
+            continue
+        ready += 1
+        if left == 0:
+            available += 1
+        else:
+            requeue = left if requeue is None else min(requeue, left)
+    status: dict[str, Any] = {"replicas": len(active)}
+    counts = {
+        "fullyLabeledReplicas": labeled,
+        "readyReplicas": ready,
+        "availableReplicas": available,
+        "terminatingReplicas": sum(is_deleting(pod) for pod in pods),
+    }
+    status.update({field: count for field, count in counts.items() if count})
+    status["observedGeneration"] = int(rs["metadata"].get("generation") or 0)
+    old = (rs.get("status") or {}).get("conditions") or []
+    settled = len(active) == replicas_of(rs)
+    kept = [c for c in old if not (settled and c.get("type") == "ReplicaFailure")]
+    if kept:
+        status["conditions"] = kept
+    return status, requeue
