@@ -88,6 +88,7 @@ def _replica_sets_of(pod: Object, snapshot: Snapshot) -> Iterator[Key]:
 def _claim(rs: Object, snapshot: Snapshot) -> tuple[list[Action], list[Object]]:
     """Adopt what matches and is nobody's, release what no longer matches (R06, R07)."""
     selector = rs["spec"].get("selector") or {}
+    matching = selectors.from_object(selector)
     uid, namespace = uid_of(rs), namespace_of(rs)
     actions: list[Action] = []
     pods: list[Object] = []
@@ -95,7 +96,7 @@ def _claim(rs: Object, snapshot: Snapshot) -> tuple[list[Action], list[Object]]:
         ref = controller_of(pod)
         if ref is None or ref.get("uid") != uid or namespace_of(pod) != namespace:
             continue
-        if selectors.matches(selector, labels_of(pod)):
+        if matching.matches(labels_of(pod)):
             pods.append(pod)
         elif not is_deleting(pod) and not is_deleting(rs):
             refs = [r for r in pod["metadata"]["ownerReferences"] if r.get("uid") != uid]
@@ -106,7 +107,7 @@ def _claim(rs: Object, snapshot: Snapshot) -> tuple[list[Action], list[Object]]:
     for pod in snapshot.matching(kinds.POD, namespace, labels):
         if controller_of(pod) is not None or not is_active(pod):
             continue
-        if selectors.matches(selector, labels_of(pod)):
+        if matching.matches(labels_of(pod)):
             refs = list(pod["metadata"].get("ownerReferences") or ())
             actions.append(_set_owners(pod, [*refs, controller_ref(rs)]))
             pods.append(pod)
@@ -121,9 +122,7 @@ def _set_owners(pod: Object, refs: list[dict[str, Any]]) -> Patch:
 def _scale(rs: Object, active: list[Object], now: float) -> list[tuple[Action, ...]]:
     missing = replicas_of(rs) - len(active)
     if missing > 0:
-        create = Create(
-            pod_of(rs), Notice(rs, "Normal", "SuccessfulCreate", "Created pod: {name}")
-        )
+        create = Create(pod_of(rs), Notice(rs, "Normal", "SuccessfulCreate", "Created pod: {name}"))
         return [(create,) * min(missing, BURST)]
     if missing < 0:
         victims = deletion_order(active, now)[: min(-missing, BURST)]
@@ -206,8 +205,7 @@ def _with_status(
     events = tuple(
         Notice(rs, "Normal", "SuccessfulDelete", f"Deleted pod: {action.name}")
         for step in actions
-        if isinstance(step, tuple)
-        for action in step
+        for action in (step if type(step) is tuple else ())
         if isinstance(action, Delete)
     )
     write = () if status == (rs.get("status") or {}) else (_status_write(rs, status),)
@@ -227,9 +225,7 @@ def _status_write(rs: Object, status: dict[str, Any]) -> UpdateStatus:
     return UpdateStatus(kinds.REPLICA_SET, namespace_of(rs), name_of(rs), status, uid=uid_of(rs))
 
 
-def _failure(
-    rs: Object, status: dict[str, Any], reason: str, message: str, now: float
-) -> Decision:
+def _failure(rs: Object, status: dict[str, Any], reason: str, message: str, now: float) -> Decision:
     new = {
         "type": "ReplicaFailure",
         "status": "True",
