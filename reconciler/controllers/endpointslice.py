@@ -15,7 +15,7 @@ from reconciler.api.objects import (
     namespace_of,
     uid_of,
 )
-from reconciler.controllers.pods import is_finished, is_ready
+from reconciler.api.pods import is_finished, is_ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

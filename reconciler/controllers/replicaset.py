@@ -29,8 +29,7 @@ from reconciler.api.objects import (
     namespace_of,
     uid_of,
 )
-from reconciler.clock import parse_rfc3339, rfc3339
-from reconciler.controllers.pods import (
+from reconciler.api.pods import (
     available_in,
     is_active,
     is_ready,
@@ -38,6 +37,7 @@ from reconciler.controllers.pods import (
     ready_since,
     with_condition,
 )
+from reconciler.clock import parse_rfc3339, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -27,6 +27,7 @@ from reconciler.api.objects import (
     namespace_of,
     uid_of,
 )
+from reconciler.api.pods import is_finished
 from reconciler.controllers.deployment import rollout
 from reconciler.controllers.deployment.status import complete, count, counts, with_conditions
 from reconciler.controllers.deployment.template import (
@@ -35,7 +36,6 @@ from reconciler.controllers.deployment.template import (
     same_template,
     template_hash,
 )
-from reconciler.controllers.pods import is_finished
 from reconciler.errors import AlreadyExists
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.api.pods import condition, with_condition
 from reconciler.clock import parse_rfc3339, rfc3339
-from reconciler.controllers.pods import condition, with_condition
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Object

@@ -1,4 +1,4 @@
-"""What controllers ask of a Pod: whether it is active, ready and available."""
+"""What is asked of a Pod everywhere: whether it is active, ready and available; and of conditions."""
 
 from __future__ import annotations
 
