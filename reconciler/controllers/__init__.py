@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING
 
 from reconciler.controllers.deployment import DeploymentController
 from reconciler.controllers.endpointslice import EndpointSliceController
+from reconciler.controllers.garbage import GarbageCollector
+from reconciler.controllers.loadbalancer import IngressStatusController, LoadBalancerController
+from reconciler.controllers.namespace import NamespaceController
 from reconciler.controllers.replicaset import ReplicaSetController
 
 if TYPE_CHECKING:
     from reconciler.api.decision import Controller
 
 
-def all_controllers() -> tuple[Controller, ...]:
-    """Return one controller of each kind, as kube-controller-manager starts them."""
+def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
+    """Return one controller of each kind. ``address`` is where Ingresses and LoadBalancers are reached."""
     return (
         DeploymentController(),
         ReplicaSetController(),
         EndpointSliceController(),
+        NamespaceController(),
+        GarbageCollector(),
+        IngressStatusController(address),
+        LoadBalancerController(address),
     )
