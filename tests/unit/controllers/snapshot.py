@@ -1,0 +1,174 @@
+"""A whole world in dicts: a Snapshot, and the performing of Decisions on it. No Client, no loop, no time of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.api import kinds
+from reconciler.api.decision import Create, Delete, Patch, Update, UpdateStatus
+from reconciler.api.objects import (
+    Key,
+    copy,
+    labels_of,
+    meta,
+)
+from reconciler.clock import SeededEntropy, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.api.decision import Action, Controller, Decision
+    from reconciler.api.objects import Object
+
+
+class World:
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.objects: dict[Key, Object] = {}
+        self.now = now
+        self.entropy = SeededEntropy(7)
+        self.notices: list[str] = []
+
+    # Snapshot
+    def get(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
+        return self.objects.get(Key(kind.group, kind.kind, namespace, name))
+
+    def list(self, kind: kinds.Kind, namespace: str | None = None) -> list[Object]:
+        return [
+            obj
+            for key, obj in sorted(self.objects.items())
+            if (key.group, key.kind) == (kind.group, kind.kind)
+            and namespace in (None, key.namespace)
+        ]
+
+    def owned(self, kind: kinds.Kind, uid: str) -> list[Object]:
+        return [
+            obj
+            for obj in self.list(kind)
+            if any(r.get("uid") == uid for r in meta(obj).get("ownerReferences") or ())
+        ]
+
+    def matching(self, kind: kinds.Kind, namespace: str, labels: Mapping[str, str]) -> list[Object]:
+        return [o for o in self.list(kind, namespace) if labels.items() <= labels_of(o).items()]
+
+    def selecting(
+        self, kind: kinds.Kind, namespace: str, labels: Mapping[str, str]
+    ) -> list[Object]:
+        del labels
+        return self.list(kind, namespace)
+
+    def kinds(self) -> tuple[kinds.Kind, ...]:
+        return kinds.KINDS
+
+    # Performing
+    def add(self, obj: Object) -> Object:
+        obj = copy(obj)
+        about = obj.setdefault("metadata", {})
+        if "name" not in about:
+            about["name"] = about["generateName"] + self.entropy.suffix()
+        about.setdefault("uid", self.entropy.uid())
+        about.setdefault("creationTimestamp", rfc3339(self.now))
+        about.setdefault("generation", 1)
+        key = Key.of(obj)
+        assert key not in self.objects, f"{key} exists"
+        self.objects[key] = obj
+        return obj
+
+    def perform(self, decision: Decision) -> None:
+        for step in decision.actions:
+            for action in (step,) if hasattr(step, "_fields") else step:
+                self._one(action)
+        self.notices += [n.message for n in decision.events]
+
+    def _one(self, action: Action) -> None:
+        match action:
+            case Create(obj):
+                self.add(obj)
+            case Update(obj):
+                self.objects[Key.of(obj)] = copy(obj)
+            case Patch():
+                key = _key(action)
+                self.objects[key] = _merge(self.objects[key], action.patch)
+            case UpdateStatus():
+                key = _key(action)
+                self.objects[key] = {**self.objects[key], "status": copy(action.status)}
+            case Delete():
+                self.objects.pop(_key(action), None)
+            case _:
+                assert self.get(action.kind, action.namespace, action.name) is None
+
+    def settle(self, *controllers: Controller, limit: int = 200) -> None:
+        """Plan every key of these controllers until none decides anything."""
+        for _ in range(limit):
+            acted = [self.step(controller) for controller in controllers]
+            if not any(acted):
+                return
+        raise AssertionError("the world never comes to rest")
+
+    def step(self, controller: Controller) -> bool:
+        kind = controller.watches[0].kind
+        acted = False
+        for obj in self.list(kind):
+            decision = controller.plan(Key.of(obj), self, self.now)
+            acted |= bool(decision.actions)
+            self.perform(decision)
+        return acted
+
+    def run_pods(self, *, ready: bool = True, broken: str = "") -> None:
+        """Play the kubelet: Pods run, and are ready unless their image is the broken one."""
+        for pod in self.list(kinds.POD):
+            good = ready and pod["spec"]["containers"][0].get("image") != broken
+            if (pod.get("status") or {}).get("podIP"):
+                continue
+            status = {
+                "phase": "Running",
+                "podIP": f"10.0.0.{len(self.objects)}",
+                "conditions": [
+                    {
+                        "type": "Ready",
+                        "status": str(good),
+                        "lastTransitionTime": rfc3339(self.now),
+                    }
+                ],
+            }
+            self.objects[Key.of(pod)] = {**pod, "status": status}
+
+
+def _key(action: Patch | UpdateStatus | Delete) -> Key:
+    return Key(action.kind.group, action.kind.kind, action.namespace, action.name)
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return copy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for field, value in patch.items():
+        if value is None:
+            result.pop(field, None)
+        else:
+            result[field] = _merge(result.get(field), value)
+    return result
+
+
+def workload(kind: str, replicas: int, image: str = "one", **spec: Any) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": image}]},
+            },
+            **spec,
+        },
+    }
+
+
+def pods(world: World, image: str = "") -> list[Object]:
+    return [
+        pod
+        for pod in world.list(kinds.POD)
+        if not image or pod["spec"]["containers"][0]["image"] == image
+    ]
