@@ -10,6 +10,7 @@ from reconciler.controllers.garbage import GarbageCollector
 from reconciler.controllers.loadbalancer import IngressStatusController, LoadBalancerController
 from reconciler.controllers.namespace import NamespaceController
 from reconciler.controllers.replicaset import ReplicaSetController
+from reconciler.controllers.statefulset import StatefulSetController
 
 if TYPE_CHECKING:
     from reconciler.api.decision import Controller
@@ -20,6 +21,7 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
     return (
         DeploymentController(),
         ReplicaSetController(),
+        StatefulSetController(),
         EndpointSliceController(),
         NamespaceController(),
         GarbageCollector(),

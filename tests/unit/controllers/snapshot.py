@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
-from reconciler.api.decision import Create, Delete, Patch, Update, UpdateStatus
+from reconciler.api.decision import Action, Create, Delete, Patch, Update, UpdateStatus
 from reconciler.api.objects import (
     Key,
     copy,
@@ -15,9 +15,9 @@ from reconciler.api.objects import (
 from reconciler.clock import SeededEntropy, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from reconciler.api.decision import Action, Controller, Decision
+    from reconciler.api.decision import Controller, Decision
     from reconciler.api.objects import Object
 
 
@@ -40,19 +40,21 @@ class World:
             and namespace in (None, key.namespace)
         ]
 
-    def owned(self, kind: kinds.Kind, uid: str) -> list[Object]:
+    def owned(self, kind: kinds.Kind, uid: str) -> Sequence[Object]:
         return [
             obj
             for obj in self.list(kind)
             if any(r.get("uid") == uid for r in meta(obj).get("ownerReferences") or ())
         ]
 
-    def matching(self, kind: kinds.Kind, namespace: str, labels: Mapping[str, str]) -> list[Object]:
+    def matching(
+        self, kind: kinds.Kind, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[Object]:
         return [o for o in self.list(kind, namespace) if labels.items() <= labels_of(o).items()]
 
     def selecting(
         self, kind: kinds.Kind, namespace: str, labels: Mapping[str, str]
-    ) -> list[Object]:
+    ) -> Sequence[Object]:
         del labels
         return self.list(kind, namespace)
 
@@ -75,7 +77,7 @@ class World:
 
     def perform(self, decision: Decision) -> None:
         for step in decision.actions:
-            for action in (step,) if hasattr(step, "_fields") else step:
+            for action in (step,) if isinstance(step, Action) else step:
                 self._one(action)
         self.notices += [n.message for n in decision.events]
 
