@@ -95,7 +95,9 @@ def parse(text: str) -> Selector:
             found.append(Requirement(match["absent"], "DoesNotExist"))
         elif match["set"]:
             values = tuple(v.strip() for v in match["values"].split(","))
-            found.append(Requirement(match["set"], "In" if match["op"] == "in" else "NotIn", values))
+            found.append(
+                Requirement(match["set"], "In" if match["op"] == "in" else "NotIn", values)
+            )
         elif match["cmp"]:
             found.append(Requirement(match["key"], _COMPARE[match["cmp"]], (match["value"],)))
         else:
@@ -114,7 +116,9 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
     """Return the selector of a LabelSelector; null matches nothing, empty matches everything."""
     if selector is None:
         return NOTHING
-    found = [Requirement(k, "In", (str(v),)) for k, v in (selector.get("matchLabels") or {}).items()]
+    found = [
+        Requirement(k, "In", (str(v),)) for k, v in (selector.get("matchLabels") or {}).items()
+    ]
     for one in selector.get("matchExpressions") or ():
         values = tuple(str(v) for v in one.get("values") or ())
         found.append(Requirement(str(one.get("key", "")), str(one.get("operator", "")), values))
@@ -153,6 +157,8 @@ def parse_fields(text: str) -> FieldSelector:
         if not operator:
             path, operator, value = part.partition("=")
         if not operator or not _FIELD.fullmatch(path.strip()):
-            raise BadRequest(f"unable to parse field selector {text!r} at {part!r}: expected field=value")
+            raise BadRequest(
+                f"unable to parse field selector {text!r} at {part!r}: expected field=value"
+            )
         found.append((path.strip(), operator != "!=", value.strip()))
     return FieldSelector(tuple(found))
