@@ -11,6 +11,7 @@ from reconciler.controllers.loadbalancer import IngressStatusController, LoadBal
 from reconciler.controllers.namespace import NamespaceController
 from reconciler.controllers.replicaset import ReplicaSetController
 from reconciler.controllers.statefulset import StatefulSetController
+from reconciler.controllers.volume import ClaimController, VolumeController
 
 if TYPE_CHECKING:
     from reconciler.api.decision import Controller
@@ -22,6 +23,8 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
         DeploymentController(),
         ReplicaSetController(),
         StatefulSetController(),
+        ClaimController(),
+        VolumeController(),
         EndpointSliceController(),
         NamespaceController(),
         GarbageCollector(),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.api import kinds
 from reconciler.api.objects import name_of, uid_of
 from reconciler.api.pods import is_finished
+from reconciler.api.quantities import parse as quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,26 +20,6 @@ if TYPE_CHECKING:
     from reconciler.api.objects import Object
 
 Amounts = dict[str, Fraction]
-
-_SUFFIXES = {
-    "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),
-    "k": Fraction(10**3), "M": Fraction(10**6), "G": Fraction(10**9), "T": Fraction(10**12),
-    "P": Fraction(10**15), "E": Fraction(10**18), "Ki": Fraction(2**10), "Mi": Fraction(2**20),
-    "Gi": Fraction(2**30), "Ti": Fraction(2**40), "Pi": Fraction(2**50), "Ei": Fraction(2**60),
-}  # fmt: skip
-
-
-def quantity(value: str | float) -> Fraction:
-    """Read a Kubernetes quantity, exactly; what cannot be read counts as 0 (validation names it)."""
-    text = str(value).strip()
-    digits = text.rstrip("numkMGTPEi")
-    try:
-        return Fraction(digits) * _SUFFIXES[text[len(digits) :]]
-    except (ValueError, KeyError):
-        try:
-            return Fraction(text)
-        except ValueError:
-            return Fraction(0)
 
 
 def requests_of(pod: Object) -> Amounts:
