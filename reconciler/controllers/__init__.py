@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.api import kinds
 from reconciler.controllers.deployment import DeploymentController
 from reconciler.controllers.endpointslice import EndpointSliceController
 from reconciler.controllers.garbage import GarbageCollector
 from reconciler.controllers.loadbalancer import IngressStatusController, LoadBalancerController
 from reconciler.controllers.namespace import NamespaceController
 from reconciler.controllers.replicaset import ReplicaSetController
+from reconciler.controllers.restart import RestartOnChange
 from reconciler.controllers.statefulset import StatefulSetController
 from reconciler.controllers.volume import ClaimController, VolumeController
 
@@ -25,6 +27,8 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
         StatefulSetController(),
         ClaimController(),
         VolumeController(),
+        RestartOnChange(kinds.DEPLOYMENT),
+        RestartOnChange(kinds.STATEFUL_SET),
         EndpointSliceController(),
         NamespaceController(),
         GarbageCollector(),
