@@ -1,1 +1,11 @@
-"""The node agent: one Pod becomes a sandbox and containers, and its status."""
+"""The node agent: one Pod becomes a sandbox and containers, and its status (Kubernetes' kubelet).
+
+``Kubelet`` runs a worker a Pod. What to do is decided by ``pod`` (pure), what to say by ``status`` (pure); the rest
+performs it through the runtime's CRI verbs. It knows no particular runtime and no registry.
+"""
+
+from reconciler.kubelet.kubelet import KINDS, Kubelet
+from reconciler.kubelet.probes import AlwaysReady
+from reconciler.kubelet.sandbox import ClusterDNS
+
+__all__ = ["KINDS", "AlwaysReady", "ClusterDNS", "Kubelet"]

@@ -73,7 +73,7 @@ def resource_ref(
         container = next((c for c in everyone if c["name"] == name), container)
     group, _, resource = ref["resource"].partition(".")
     resources = container.get("resources") or {}
-    value = (resources.get(group) or {}).get(resource)
+    value: Any = (resources.get(group) or {}).get(resource)
     if value is None and group == "requests":
         value = (resources.get("limits") or {}).get(resource, 0)
     if value is None:

@@ -65,7 +65,7 @@ class Volumes:
     def _set_up_one(
         self, pod: Object, volume: dict[str, Any], base: Path, values: fields.PodValues
     ) -> Path:
-        path = base / volume["name"]
+        path = base / str(volume["name"])
         if "hostPath" in volume:
             return host_path(volume["hostPath"])
         if "persistentVolumeClaim" in volume:
@@ -118,7 +118,7 @@ class Volumes:
         provisioned = (volume["metadata"].get("annotations") or {}).get(PROVISIONED_BY)
         if provisioned == LOCAL_PATH:
             root = (self._state_dir / "volumes").resolve()
-            path = root / str(spec["local"]["path"]).lstrip("/")
+            path = Path(root, str(spec["local"]["path"]).lstrip("/"))
             if root not in path.resolve().parents:
                 raise RuntimeFailure(
                     f"the path of {volume['metadata']['name']} leads out of {root}",

@@ -1,0 +1,160 @@
+"""What the runtime is told of a Pod: its sandbox's and its containers' configuration. Pure but for a look at mount sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.api import quantities
+from reconciler.errors import RuntimeFailure
+from reconciler.kubelet import fields
+from reconciler.kubelet.environment import expand
+from reconciler.runtime.cri import (
+    ContainerConfig,
+    DNSConfig,
+    HostAlias,
+    Mount,
+    Resources,
+    SandboxConfig,
+    Security,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reconciler.api.objects import Object
+
+
+class ClusterDNS(NamedTuple):
+    """Where Pods ask for names. ``server`` empty = no cluster DNS."""
+
+    server: str = "10.96.0.10"
+    domain: str = "cluster.local"
+
+
+def sandbox_config(
+    pod: Object, attempt: int, dns: ClusterDNS, log_directory: Path
+) -> SandboxConfig:
+    """Return a sandbox's configuration (P70-P75)."""
+    meta, spec = pod["metadata"], pod["spec"]
+    host = fields.hostname(pod)
+    domain = ""
+    if spec.get("subdomain"):
+        domain = f"{spec['subdomain']}.{meta['namespace']}.svc.{dns.domain}"
+    return SandboxConfig(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        attempt=attempt,
+        hostname=host,
+        domain=domain,
+        log_directory=str(log_directory),
+        dns=_dns(spec, meta["namespace"], dns),
+        host_aliases=tuple(
+            HostAlias(a["ip"], tuple(a.get("hostnames") or ()))
+            for a in spec.get("hostAliases") or ()
+        ),
+        host_network=bool(spec.get("hostNetwork")),
+        labels=meta.get("labels") or {},
+        annotations=meta.get("annotations") or {},
+    )
+
+
+def _dns(spec: dict[str, Any], namespace: str, dns: ClusterDNS) -> DNSConfig:
+    policy = spec.get("dnsPolicy", "ClusterFirst")
+    own = spec.get("dnsConfig") or {}
+    in_cluster = policy == "ClusterFirstWithHostNet" or (
+        policy == "ClusterFirst" and not spec.get("hostNetwork")
+    )
+    servers: list[str] = []
+    searches: list[str] = []
+    options: list[str] = []
+    if in_cluster and dns.server:
+        servers = [dns.server]
+        searches = [f"{namespace}.svc.{dns.domain}", f"svc.{dns.domain}", dns.domain]
+        options = ["ndots:5"]
+    servers += own.get("nameservers") or []
+    searches += own.get("searches") or []
+    for option in own.get("options") or ():
+        value = option.get("value")
+        options.append(f"{option['name']}:{value}" if value else option["name"])
+    return DNSConfig(tuple(servers), tuple(dict.fromkeys(searches)), tuple(options))
+
+
+def container_config(
+    pod: Object,
+    container: dict[str, Any],
+    attempt: int,
+    env: Mapping[str, str],
+    volumes: Mapping[str, Path],
+) -> ContainerConfig:
+    """Return a container's configuration. Raises ``RuntimeFailure`` for a mount that cannot be made."""
+    return ContainerConfig(
+        name=container["name"],
+        image=container.get("image", ""),
+        attempt=attempt,
+        command=tuple(expand(c, env) for c in container.get("command") or ()),
+        args=tuple(expand(a, env) for a in container.get("args") or ()),
+        working_dir=container.get("workingDir", ""),
+        env=env,
+        mounts=tuple(_mount(m, env, volumes) for m in container.get("volumeMounts") or ()),
+        log_path=f"{container['name']}/{attempt}.log",
+        stdin=bool(container.get("stdin")),
+        tty=bool(container.get("tty")),
+        resources=_resources(container),
+        security=_security(pod["spec"], container),
+        labels=pod["metadata"].get("labels") or {},
+    )
+
+
+def _mount(mount: dict[str, Any], env: Mapping[str, str], volumes: Mapping[str, Path]) -> Mount:
+    source = volumes.get(mount["name"])
+    if source is None:
+        raise RuntimeFailure(
+            f'volume "{mount["name"]}" is not in the Pod', reason="CreateContainerConfigError"
+        )
+    inside = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
+    if inside:
+        source = _sub_path(source, inside)
+    return Mount(mount["mountPath"], str(source), readonly=bool(mount.get("readOnly")))
+
+
+def _sub_path(source: Path, inside: str) -> Path:
+    """Return a path within a volume, made as a directory where it is missing; links out of the volume are refused."""
+    root = source.resolve()
+    path = (root / inside).resolve()
+    if path != root and root not in path.parents:
+        raise RuntimeFailure(
+            f"subPath {inside!r} leads out of its volume", reason="CreateContainerConfigError"
+        )
+    if not path.exists():
+        path.mkdir(parents=True)
+    return path
+
+
+def _resources(container: dict[str, Any]) -> Resources:
+    resources = container.get("resources") or {}
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    return Resources(
+        cpu_limit=quantities.millicores(limits["cpu"]) if "cpu" in limits else 0,
+        cpu_request=quantities.millicores(requests["cpu"]) if "cpu" in requests else 0,
+        memory_limit=quantities.size_bytes(limits["memory"]) if "memory" in limits else 0,
+    )
+
+
+def _security(spec: dict[str, Any], container: dict[str, Any]) -> Security:
+    pod, own = spec.get("securityContext") or {}, container.get("securityContext") or {}
+    capabilities = own.get("capabilities") or {}
+    groups = list(pod.get("supplementalGroups") or ())
+    if pod.get("fsGroup") is not None:
+        groups.append(pod["fsGroup"])
+    return Security(
+        run_as_user=own.get("runAsUser", pod.get("runAsUser")),
+        run_as_group=own.get("runAsGroup", pod.get("runAsGroup")),
+        supplemental_groups=tuple(groups),
+        read_only_root=bool(own.get("readOnlyRootFilesystem")),
+        privileged=bool(own.get("privileged")),
+        no_new_privileges=own.get("allowPrivilegeEscalation") is False,
+        capabilities_add=tuple(capabilities.get("add") or ()),
+        capabilities_drop=tuple(capabilities.get("drop") or ()),
+    )
