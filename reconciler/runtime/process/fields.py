@@ -1,0 +1,24 @@
+"""The Pod fields that the process runtime honours; a path stands for everything below it."""
+
+from __future__ import annotations
+
+_CONTAINER = (
+    "name", "image", "imagePullPolicy", "command", "args", "workingDir", "env", "envFrom", "ports",
+    "volumeMounts", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "restartPolicy",
+    "terminationMessagePath", "terminationMessagePolicy", "resources.requests",
+    "securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.runAsNonRoot",
+    "securityContext.allowPrivilegeEscalation",
+)  # fmt: skip
+_POD = (
+    "volumes", "restartPolicy", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "hostAliases",
+    "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "nodeName", "nodeSelector",
+    "affinity", "tolerations", "topologySpreadConstraints", "schedulerName", "priority", "priorityClassName",
+    "enableServiceLinks", "serviceAccountName", "serviceAccount", "automountServiceAccountToken",
+    "imagePullSecrets", "readinessGates", "setHostnameAsFQDN", "securityContext.runAsUser",
+    "securityContext.runAsGroup", "securityContext.supplementalGroups", "securityContext.runAsNonRoot",
+)  # fmt: skip
+
+HONOURED = frozenset(
+    [f"spec.{field}" for field in _POD]
+    + [f"spec.{kind}.{field}" for kind in ("containers", "initContainers") for field in _CONTAINER]
+)

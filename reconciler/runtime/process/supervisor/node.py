@@ -1,0 +1,121 @@
+"""The node's network: a bridge in a namespace of its own, and the Pods' addresses on it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from . import namespaces as ns
+from . import netlink, records, spawn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class NodeNetwork:
+    """Found again by the process that holds it; made when there is none."""
+
+    def __init__(self, path: Path, pod_cidr: str, service_cidr: str) -> None:
+        self.pods = ipaddress.IPv4Network(pod_cidr)
+        self.services = ipaddress.IPv4Network(service_cidr)
+        self.gateway = str(self.pods[1])
+        self._path = path
+        self._next = 2
+        self.rootless = os.getuid() != 0
+        record = records.read(path)
+        if record and records.lives(record["holder"]):
+            self.holder = int(record["holder"]["pid"])
+            self.rootless = record["rootless"]
+            if self.rootless:
+                fd = os.open(f"/proc/{self.holder}/ns/user", os.O_RDONLY)
+                ns.setns(fd, ns.NEWUSER)
+                os.close(fd)
+        else:
+            if self.rootless:
+                ns.enter_user_namespace()
+            self.holder = self._make()
+        self.netns = os.open(f"/proc/{self.holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        family = socket.AF_NETLINK
+        (fd,) = spawn.inside(self.netns, 1, lambda: socket.socket(family, socket.SOCK_RAW, 0))
+        self.link = netlink.Netlink(socket.socket(fileno=fd))
+        self.bridge = 2  # the first link made after lo
+
+    def _make(self) -> int:
+        def work(peer: socket.socket) -> None:
+            ns.unshare(ns.NEWNET)
+            link = netlink.Netlink()
+            link.up(1)
+            link.add_bridge("pods0")
+            index = socket.if_nametoindex("pods0")
+            link.add_address(index, self.gateway, self.pods.prefixlen)
+            link.up(index)
+            net = self.services
+            link.add_local_route(str(net.network_address), net.prefixlen, 1)
+            ns.open_low_ports()
+            link.close()
+            peer.send(b"R%d" % index)
+
+        pid, near = spawn.hold("reconciler-node", work)
+        with near:
+            answer = near.recv(1024)
+        if not answer.startswith(b"R"):
+            raise OSError(0, answer[1:].decode() or "the node's network could not be made")
+        holder = records.identity(pid)
+        records.write(self._path, {"holder": holder, "rootless": self.rootless})
+        return pid
+
+    def take(self, used: set[str]) -> str:
+        """Return a free address."""
+        size = self.pods.num_addresses
+        for _ in range(size):
+            address = str(self.pods[self._next])
+            self._next = self._next + 1 if self._next + 2 < size else 2
+            if address not in used:
+                return address
+        raise OSError(0, f"no address is left in {self.pods}")
+
+    def plug(self, address: str, hostname: str) -> int:
+        """Make a Pod's network; returns the pid of its holder."""
+        work = spawn.pod_network(address, self.gateway, self.pods.prefixlen, hostname)
+        pid, near = spawn.hold("reconciler-pod", work)
+        with near:
+            self._ready(near)
+            self.link.add_veth(
+                f"v{int(ipaddress.IPv4Address(address)):x}",
+                master=self.bridge,
+                peer="eth0",
+                peer_pid=pid,
+            )
+            near.send(b"G")
+            self._ready(near)
+        return pid
+
+    def host(self, hostname: str) -> int:
+        """Return the pid of the holder of a Pod in the host's network."""
+        pid, near = spawn.hold("reconciler-pod", spawn.uts_only(hostname))
+        with near:
+            self._ready(near)
+        return pid
+
+    @staticmethod
+    def _ready(near: socket.socket) -> None:
+        answer = near.recv(1024)
+        if answer != b"R":
+            raise OSError(0, answer[1:].decode() or "the Pod's network could not be made")
+
+    def sockets(self, request: dict[str, Any]) -> list[int]:
+        """Make sockets inside, bound and listening where asked."""
+        kind = socket.SOCK_DGRAM if request["datagram"] else socket.SOCK_STREAM
+
+        def make() -> socket.socket:
+            sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+            if request.get("address"):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((request["address"], request["port"]))
+                if kind == socket.SOCK_STREAM:
+                    sock.listen(1024)
+            return sock
+
+        return spawn.inside(self.netns, request["count"], make)

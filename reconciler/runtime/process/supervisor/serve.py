@@ -1,0 +1,209 @@
+"""The supervisor's loop: requests from daemons, output and ends of containers."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import heapq
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import namespaces as ns
+from .node import NodeNetwork
+from .pods import Failure, Pods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Peer:
+    """A connected daemon."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.inbox = b""
+
+    def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
+        """Send a line; a peer that does not read is cut off rather than waited for."""
+        data = json.dumps(message).encode() + b"\n"
+        with contextlib.suppress(OSError):
+            self.socket.settimeout(5)
+            sent = socket.send_fds(self.socket, [data], fds) if fds else self.socket.send(data)
+            self.socket.sendall(data[sent:])
+        for fd in fds or ():
+            os.close(fd)
+
+
+class Supervisor:
+    """One a state directory."""
+
+    def __init__(
+        self, root: Path, pod_cidr: str, service_cidr: str, listener: socket.socket
+    ) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._peers: dict[int, Peer] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self._running = True
+        self._listener = listener
+        node = NodeNetwork(root / "node.json", pod_cidr, service_cidr)
+        gc.freeze()
+        self.pods = Pods(root, node, self)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+
+    def watch(self, fd: int, callback: Callable[[], object]) -> None:
+        self._selector.register(fd, selectors.EVENT_READ, callback)
+
+    def unwatch(self, fd: int) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(fd)
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._sequence += 1
+        heapq.heappush(self._timers, (time.monotonic() + seconds, self._sequence, callback))
+
+    def tell(self, message: dict[str, Any]) -> None:
+        for peer in list(self._peers.values()):
+            peer.send(message)
+
+    def _accept(self) -> None:
+        sock, _ = self._listener.accept()
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        _, uid, _ = struct.unpack("3i", raw)
+        if uid != os.getuid():
+            sock.close()
+            return
+        peer = Peer(sock)
+        self._peers[sock.fileno()] = peer
+        self.watch(sock.fileno(), lambda: self._read(peer))
+
+    def _read(self, peer: Peer) -> None:
+        try:
+            data = peer.socket.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            fd = peer.socket.fileno()
+            self.unwatch(fd)
+            self._peers.pop(fd, None)
+            peer.socket.close()
+            return
+        *lines, peer.inbox = (peer.inbox + data).split(b"\n")
+        for line in lines:
+            self._handle(peer, json.loads(line))
+
+    def _handle(self, peer: Peer, request: dict[str, Any]) -> None:
+        number = request.pop("id")
+
+        def reply(result: Any = None, fds: list[int] | None = None) -> None:
+            peer.send({"id": number, "result": result, "fds": len(fds or ())}, fds)
+
+        try:
+            if request["op"] == "shutdown":
+                self.pods.end()
+                self._running = False
+                reply()
+            else:
+                getattr(self.pods, "do_" + request["op"])(request, reply)
+        except Failure as failure:
+            peer.send({"id": number, "error": str(failure), "reason": failure.reason})
+        except OSError as error:
+            text = error.strerror or str(error)
+            peer.send({"id": number, "error": text, "reason": "RuntimeFailure"})
+        except Exception as error:  # noqa: BLE001 - one bad request must not end the supervisor
+            traceback.print_exc()
+            peer.send({"id": number, "error": repr(error), "reason": "RuntimeFailure"})
+
+    def _reap(self, wakeup: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            wakeup.recv(4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self.pods.ended(pid, status)
+
+    def run(self) -> None:
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        far.setblocking(False)
+        signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.watch(near.fileno(), lambda: self._reap(near))
+        self._reap(near)
+        while self._running:
+            wait = None
+            if self._timers:
+                wait = max(0.0, self._timers[0][0] - time.monotonic())
+            for key, _ in self._selector.select(wait):
+                if key.fd in self._selector.get_map():
+                    key.data()
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                heapq.heappop(self._timers)[2]()
+
+
+def _detach(root: Path) -> int:
+    """Become a process that outlives its starter; returns the fd that tells it how the start went."""
+    report, mine = os.pipe()
+    if os.fork():
+        os.close(mine)
+        said = b""
+        while data := os.read(report, 4096):
+            said += data
+        sys.stderr.write(said[1:].decode() or "see " + str(root / "supervisor.log"))
+        sys.stderr.flush()
+        os._exit(0 if said[:1] == b"R" else 1)
+    os.close(report)
+    os.setsid()
+    os.chdir("/")
+    null = os.open("/dev/null", os.O_RDWR)
+    log = os.open(root / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number, fd in ((0, null), (1, log), (2, log)):
+        os.dup2(fd, number)
+    return mine
+
+
+def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
+    """Serve a state directory, unless another one does."""
+    os.umask(0o077)
+    root = Path(state)
+    for part in ("sandboxes", "containers", "staging"):
+        (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+    report = _detach(root)
+    try:
+        lock = os.open(root / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.write(report, b"R")
+            return
+        ns.become_subreaper()
+        ns.set_title("reconciler-sup")
+        path = Path(address)
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        supervisor = Supervisor(root, pod_cidr, service_cidr, listener)
+        listener.bind(address)
+        listener.listen(16)
+    except OSError as error:
+        os.write(report, f"E{error.strerror or error}".encode())
+        os._exit(1)
+    os.write(report, b"R")
+    os.close(report)
+    supervisor.run()
+    path.unlink(missing_ok=True)
+    shutil.rmtree(root / "staging", ignore_errors=True)
