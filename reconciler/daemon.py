@@ -1,1 +1,0 @@
-"""The composition root: every part in one TaskGroup, started in order, stopped in reverse."""

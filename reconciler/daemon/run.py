@@ -1,0 +1,213 @@
+"""Putting the parts together, and taking them apart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import re
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from reconciler import __version__
+from reconciler.apiserver import ApiServer
+from reconciler.clock import SystemClock, SystemEntropy
+from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
+from reconciler.controllers import all_controllers
+from reconciler.daemon import state
+from reconciler.daemon.bootstrap import bootstrap
+from reconciler.errors import ConfigError
+from reconciler.gitops import engine
+from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet
+from reconciler.proxy import Proxy
+from reconciler.registry import Registry
+from reconciler.runtime.memory import MemoryRuntime
+from reconciler.runtime.process import ImageMapping, ProcessRuntime
+from reconciler.scheduler import Scheduler
+from reconciler.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from reconciler.clock import Clock
+    from reconciler.daemon.options import Options
+    from reconciler.runtime.cri import Runtime
+
+log = structlog.get_logger(__name__)
+
+#: Which address of the Service range is the cluster's DNS.
+DNS_OFFSET = 10
+CLUSTER_DOMAIN = "cluster.local"
+
+
+async def run(
+    options: Options,
+    *,
+    ready: Callable[[], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run a daemon until ``stop`` is set, SIGTERM or SIGINT comes, or the API asks for it.
+
+    Workloads go on running afterwards. Raises ``ConfigError`` when another daemon holds the state directory.
+    """
+    stop = stop or asyncio.Event()
+    state.prepare(options.state_dir)
+    with state.locked(options.state_dir):
+        async with contextlib.AsyncExitStack() as stack:
+            daemon = _Daemon(options, stop)
+            await daemon.open(stack)
+            await daemon.serve(ready)
+        await daemon.close()
+
+
+def make_runtime(options: Options, clock: Clock) -> Runtime:
+    """Return the runtime that the options name. Raises ``ConfigError`` for one that is not there."""
+    if options.runtime == "memory":
+        return MemoryRuntime(
+            clock=clock, pod_cidr=options.pod_cidr, service_cidr=options.service_cidr
+        )
+    if options.runtime == "process":
+        images = tuple(
+            ImageMapping(i.image, i.command, i.env, i.working_dir)
+            for i in options.config.runtime.process.images
+        )
+        return ProcessRuntime(
+            options.state_dir, clock=clock, images=images,
+            pod_cidr=options.pod_cidr, service_cidr=options.service_cidr,
+        )  # fmt: skip
+    raise ConfigError(f"unknown runtime {options.runtime!r}: process and memory are available")
+
+
+class _Daemon:
+    """The parts, once they are made."""
+
+    def __init__(self, options: Options, stop: asyncio.Event) -> None:
+        self._options = options
+        self._stop = stop
+        self._clock = SystemClock()
+        self._entropy = SystemEntropy()
+        self._runtime = make_runtime(options, self._clock)
+        self._ends_runtime = False
+
+    async def open(self, stack: contextlib.AsyncExitStack) -> None:
+        """Open what has a beginning and an end: runtime, store."""
+        options, clock, entropy = self._options, self._clock, self._entropy
+        await self._runtime.open()
+        stack.push_async_callback(self._runtime.close)
+        network = self._runtime.network
+        store = SqliteStore(options.state_dir / "cluster.db")
+        self._registry = Registry(
+            store, clock=clock, entropy=entropy, service_cidr=network.service_cidr
+        )
+        await self._registry.start()
+        stack.push_async_callback(self._registry.close)
+        await bootstrap(self._registry)
+        address = options.listen if options.listen not in ("0.0.0.0", "::") else _own_address()  # noqa: S104
+        controllers = (*all_controllers(address=address), Scheduler())
+        kinds = dict.fromkeys([*required_kinds(controllers), *KINDS, *Proxy.KINDS, *engine.KINDS])
+        self._cache = InformerCache(self._registry, kinds, clock=clock)
+        self._events = EventWriter(self._registry, clock)
+        self._plane = Plane(self._registry, self._cache, controllers, self._events, clock=clock)
+        dns = str(ipaddress.ip_network(network.service_cidr)[DNS_OFFSET])
+        pretends = self._runtime.name == "memory"
+        self._kubelet = Kubelet(
+            self._registry, self._cache, self._runtime, clock=clock, entropy=entropy,
+            recorder=Recorder(self._events, "kubelet"), state_dir=options.state_dir,
+            node_name=node_name(), host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN),
+            cpu=(os.cpu_count() or 1) * 1000, memory=_memory(),
+            prober=AlwaysReady() if pretends else None,
+        )  # fmt: skip
+        self._proxy = None if pretends else Proxy(
+            self._cache, network, clock=clock, entropy=entropy, listen=options.listen,
+            http_port=options.http_port, https_port=options.https_port, dns_address=dns,
+            cluster_domain=CLUSTER_DOMAIN,
+        )  # fmt: skip
+        self._engine = engine.Engine(
+            self._registry, self._cache, clock=clock, entropy=entropy,
+            recorder=Recorder(self._events, "reconciler"),
+            honoured=self._runtime.honoured_fields,
+        )  # fmt: skip
+        self._api = ApiServer(
+            self._registry, agent=self._kubelet, clock=clock, version=__version__,
+            details=self.details, shutdown=self.shutdown,
+        )  # fmt: skip
+
+    async def serve(self, ready: Callable[[], None] | None) -> None:
+        """Run everything until told to stop; then stop in reverse order."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        tasks: list[asyncio.Task[None]] = []
+        async with asyncio.TaskGroup() as group:
+
+            def start(name: str, work: Coroutine[Any, Any, None]) -> None:
+                tasks.append(group.create_task(work, name=name))
+
+            start("events", self._events.run())
+            start("cache", self._cache.run())
+            await self._cache.synced()
+            if self._proxy is not None:
+                start("proxy", self._proxy.run())
+                await self._proxy.ready.wait()
+            start("kubelet", self._kubelet.run())
+            start("controllers", self._plane.run())
+            start("gitops", self._engine.run())
+            start("api", self._api.serve_unix(self._options.state_dir / "api.sock"))
+            await self._api.ready.wait()
+            log.info("ready", state=str(self._options.state_dir), **self.details()["ingress"])
+            if ready is not None:
+                ready()
+            await self._stop.wait()
+            log.info("stopping; workloads go on")
+            for task in reversed(tasks):
+                task.cancel()
+                await asyncio.wait([task])
+
+    async def close(self) -> None:
+        """End the machinery of a runtime in which nothing is left, where that was asked for."""
+        if self._ends_runtime:
+            await self._runtime.shutdown()
+
+    def shutdown(self) -> None:
+        """End this daemon, and with it a runtime in which nothing runs any more (``down``)."""
+        self._ends_runtime = True
+        self._stop.set()
+
+    def details(self) -> dict[str, Any]:
+        """Return what ``status`` shows of the daemon itself."""
+        proxy = self._proxy
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "runtime": self._runtime.name,
+            "stateDir": str(self._options.state_dir),
+            "ingress": {
+                "http": proxy.http_url if proxy else "",
+                "https": proxy.https_url if proxy else "",
+            },
+            "problems": proxy.problems() if proxy else [],
+        }
+
+
+def node_name() -> str:
+    """Return this machine's name as an object's name."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
+    return name[:63] or "node"
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _own_address() -> str:
+    """Return an address of this host that others can reach; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
