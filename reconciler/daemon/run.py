@@ -49,9 +49,11 @@ async def run(
     *,
     ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
+    interrupted: asyncio.Event | None = None,
 ) -> None:
     """Run a daemon until ``stop`` is set, SIGTERM or SIGINT comes, or the API asks for it.
 
+    With ``interrupted``, signals set that instead: the caller then says what is stopped (``up`` in the foreground).
     Workloads go on running afterwards. Raises ``ConfigError`` when another daemon holds the state directory.
     """
     stop = stop or asyncio.Event()
@@ -60,7 +62,7 @@ async def run(
         async with contextlib.AsyncExitStack() as stack:
             daemon = _Daemon(options, stop)
             await daemon.open(stack)
-            await daemon.serve(ready)
+            await daemon.serve(ready, interrupted or stop)
         await daemon.close()
 
 
@@ -136,11 +138,11 @@ class _Daemon:
             details=self.details, shutdown=self.shutdown,
         )  # fmt: skip
 
-    async def serve(self, ready: Callable[[], None] | None) -> None:
+    async def serve(self, ready: Callable[[], None] | None, on_signal: asyncio.Event) -> None:
         """Run everything until told to stop; then stop in reverse order."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, on_signal.set)
         tasks: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as group:
 

@@ -1,0 +1,83 @@
+"""The Application that ``up`` makes of a directory."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.client import HttpClient
+
+FINALIZER = "reconciler.dev/resources-finalizer"
+
+
+def name_of_directory(path: Path) -> str:
+    """Return an object's name made of a folder's (``My App`` → ``my-app``)."""
+    name = re.sub(r"[^a-z0-9-]+", "-", path.stem.lower() if path.is_file() else path.name.lower())
+    return name.strip("-")[:63].strip("-") or "app"
+
+
+def from_directory(path: Path, values: tuple[Path, ...], sets: tuple[str, ...]) -> dict[str, Any]:
+    """Return the Application of a directory. Raises ``SourceError`` for a path that is not there."""
+    absolute = _there(path)
+    source: dict[str, Any] = {"directory": {"path": str(absolute)}}
+    templates: dict[str, Any] = {}
+    if values:
+        templates["values"] = [str(_there(v)) for v in values]
+    if sets:
+        templates["set"] = dict(_pair(text) for text in sets)
+    if templates:
+        source["templates"] = templates
+    return {
+        "apiVersion": "reconciler.dev/v1",
+        "kind": "Application",
+        "metadata": {"name": name_of_directory(absolute), "finalizers": [FINALIZER]},
+        "spec": {
+            "source": source,
+            "destination": {"namespace": "default"},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+        },
+    }
+
+
+def _there(path: Path) -> Path:
+    absolute = path.resolve()
+    if not absolute.exists():
+        raise SourceError(f"{path}: no such file or directory")
+    if not os.access(absolute, os.R_OK | (os.X_OK if absolute.is_dir() else 0)):
+        raise SourceError(f"{path}: permission denied")
+    return absolute
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"--set {text}: expected KEY=VALUE")
+    return key, value
+
+
+def check(path: Path, wanted: dict[str, Any]) -> None:
+    """Validate everything before anything is started; print what is wrong and exit 3."""
+    from reconciler.cli.validate import validate_path
+
+    source = wanted["spec"]["source"]
+    templates = source.get("templates") or {}
+    findings = validate_path(path, templates.get("values") or (), templates.get("set") or {})
+    errors = [f for f in findings if f.severity == "error"]
+    for finding in errors:
+        click.echo(finding.text(), err=True)
+    if errors:
+        click.echo(f"{len(errors)} errors: nothing was started or changed", err=True)
+        raise SystemExit(3)
+
+
+async def apply(client: HttpClient, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Apply the Application, and ask for a sync now."""
+    return await client.apply(wanted, field_manager="reconciler-up", force=True)

@@ -1,0 +1,100 @@
+"""A daemon in the background: whether one runs, and starting one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from reconciler.errors import ReconcilerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.cli.settings import Settings
+    from reconciler.daemon import Options
+
+#: How long a daemon may take to answer after it was started, in seconds.
+START_SECONDS = 30.0
+
+
+def daemon_pid(state_dir: Path) -> int | None:
+    """Return the process id of the daemon that holds a state directory; None where none does."""
+    try:
+        with (state_dir / "daemon.lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = file.read().split()
+                return int(text[0]) if text and text[0].isdigit() else 0
+    except OSError:
+        return None
+    return None
+
+
+def is_running(state_dir: Path) -> bool:
+    """Whether a daemon holds the state directory."""
+    return daemon_pid(state_dir) is not None
+
+
+def ensure(settings: Settings, options: Options, config_file: Path | None) -> None:
+    """Start a daemon in the background unless one runs; returns when it answers.
+
+    Raises ``ReconcilerError`` with the last lines of its log when it does not come up.
+    """
+    if is_running(settings.state_dir):
+        return
+    from reconciler.daemon import state
+
+    state.prepare(settings.state_dir)
+    argv = [
+        sys.executable, "-m", "reconciler", "--state-dir", str(settings.state_dir),
+        "--runtime", options.runtime, "daemon", "--listen", options.listen,
+        "--http-port", str(options.http_port), "--https-port", str(options.https_port),
+        "--pod-cidr", options.pod_cidr, "--service-cidr", options.service_cidr,
+    ]  # fmt: skip
+    if config_file is not None:
+        argv += ["--config", str(config_file.resolve())]
+    log_path = settings.state_dir / "daemon.log"
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    before = log_path.stat().st_size
+    with os.fdopen(descriptor, "ab") as log:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(settings.state_dir):
+        if process.poll() is not None or time.monotonic() > deadline:
+            with log_path.open("rb") as file:
+                file.seek(before)
+                tail = file.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
+            said = (
+                tail[-1].removeprefix("error: ")
+                if tail
+                else f"it did not answer within {START_SECONDS:g} s"
+            )
+            raise ReconcilerError(f"the daemon did not start: {said} (log: {log_path})")
+        time.sleep(
+            0.05
+        )  # a child process is waited for: there is no loop yet whose clock could be used
+
+
+def _answers(state_dir: Path) -> bool:
+    """Whether the daemon's API accepts connections: it makes its socket when everything is up."""
+    import socket
+
+    try:
+        folder = os.open(state_dir, os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(f"/proc/self/fd/{folder}/api.sock")
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+    return True

@@ -1,0 +1,164 @@
+"""Following an Application until it is healthy: live progress, and the culprit when it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.api import kinds
+from reconciler.api.node import LogOptions
+from reconciler.errors import ApiError
+
+if TYPE_CHECKING:
+    from reconciler.client import HttpClient
+
+Object = dict[str, Any]
+
+#: How often the Application is looked at, in seconds.
+LOOK_SECONDS = 0.1
+
+_INVALID = ("InvalidManifests", "RenderError", "SourceError")
+_MARKS = {"Healthy": "✔", "Progressing": "…", "Degraded": "✘", "Missing": "·"}
+
+
+async def until_healthy(client: HttpClient, applied: Object, seconds: float) -> int:
+    """Print progress until Synced and Healthy; returns the exit code (0, 3 invalid, 5 out of time or Degraded)."""
+    name = applied["metadata"]["name"]
+    generation = applied["metadata"].get("generation", 1)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    shown: dict[str, str] = {}
+    app = applied
+    while loop.time() < deadline:
+        app = await client.get(kinds.APPLICATION, name)
+        status = app.get("status") or {}
+        if status.get("observedGeneration", 0) >= generation:
+            _print_changes(status, shown)
+            invalid = [
+                c for c in status.get("conditions") or ()
+                if c["type"] in _INVALID and c["status"] == "True"
+            ]  # fmt: skip
+            if invalid:
+                click.echo(invalid[0]["message"], err=True)
+                return 3
+            if _is_done(status):
+                await print_urls(client, status)
+                return 0
+        await asyncio.sleep(LOOK_SECONDS)
+    await _explain(client, app)
+    return 5
+
+
+def _is_done(status: Object) -> bool:
+    return (status.get("sync") or {}).get("status") == "Synced" and (
+        (status.get("health") or {}).get("status") == "Healthy"
+    )
+
+
+def _print_changes(status: Object, shown: dict[str, str]) -> None:
+    """Print a line for every object whose state differs from the one shown last."""
+    for resource in status.get("resources") or ():
+        health = (resource.get("health") or {}).get("status") or resource.get("status") or ""
+        where = f"{resource['namespace']}/" if resource.get("namespace") else ""
+        title = f"{resource['kind']} {where}{resource['name']}"
+        message = (resource.get("health") or {}).get("message") or ""
+        text = f"{health}{': ' + message if message and health != 'Healthy' else ''}"
+        if shown.get(title) != text:
+            shown[title] = text
+            click.echo(f"{_MARKS.get(health, '·')} {title:<48} {text}")
+
+
+async def print_urls(client: HttpClient, status: Object) -> None:
+    """Print where the Ingresses are reached."""
+    if not any(r["kind"] == "Ingress" for r in status.get("resources") or ()):
+        return
+    details = await client.details()
+    base = str(details["ingress"]["http"]).rstrip("/")
+    hosts: list[str] = []
+    for ingress in (await client.list(kinds.INGRESS)).items:
+        hosts += [r.get("host", "") for r in (ingress.get("spec") or {}).get("rules") or ()]
+    click.echo(f"\n{base}/")
+    for host in sorted({h for h in hosts if h}):
+        click.echo(f"  with the host name {host}")
+
+
+async def _explain(client: HttpClient, app: Object) -> None:
+    """Name the culprit: the object, its reason, its last log lines."""
+    status = app.get("status") or {}
+    sync, health = status.get("sync") or {}, status.get("health") or {}
+    click.echo(
+        f"{app['metadata']['name']} is not healthy: sync {sync.get('status', 'Unknown')}, "
+        f"health {health.get('status', 'Unknown')} {health.get('message') or ''}".rstrip(),
+        err=True,
+    )
+    for condition in status.get("conditions") or ():
+        if condition["status"] == "True" and condition["type"] != "Synced":
+            click.echo(f"  {condition['type']}: {condition.get('message', '')}", err=True)
+    namespaces = {r.get("namespace") for r in status.get("resources") or ()} - {None, ""}
+    for namespace in sorted(namespaces):
+        for pod in (await client.list(kinds.POD, namespace)).items:
+            await _explain_pod(client, pod)
+
+
+async def _explain_pod(client: HttpClient, pod: Object) -> None:
+    meta, status = pod["metadata"], pod.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    if conditions.get("Ready", {}).get("status") == "True":
+        return
+    click.echo(f"  Pod {meta['namespace']}/{meta['name']}: {status.get('phase')}", err=True)
+    if conditions.get("PodScheduled", {}).get("status") == "False":
+        click.echo(f"    not scheduled: {conditions['PodScheduled'].get('message')}", err=True)
+    for container in [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]:
+        state = container["state"].get("waiting") or container["state"].get("terminated")
+        if state:
+            click.echo(
+                f"    {container['name']}: {state.get('reason')} {state.get('message') or ''}".rstrip(),
+                err=True,
+            )
+        if not container.get("ready"):
+            await _print_tail(client, meta["namespace"], meta["name"], container["name"])
+
+
+async def _print_tail(client: HttpClient, namespace: str, pod: str, container: str) -> None:
+    try:
+        options = LogOptions(tail=5)
+        async for line in client.logs(namespace, pod, container, options):
+            click.echo(f"      | {line.decode('utf-8', 'replace').rstrip()}", err=True)
+    except ApiError:
+        return
+
+
+async def for_ever(client: HttpClient, applied: Object) -> None:
+    """Go on printing what changes, until cancelled."""
+    name = applied["metadata"]["name"]
+    shown: dict[str, str] = {}
+    last = ""
+    status = (await client.get(kinds.APPLICATION, name)).get("status") or {}
+    for resource in status.get("resources") or ():
+        _remember(resource, shown)
+    click.echo("watching for changes; Ctrl-C stops everything")
+    while True:
+        status = (await client.get(kinds.APPLICATION, name)).get("status") or {}
+        conditions = [c for c in status.get("conditions") or () if c["type"] in _INVALID]
+        text = json.dumps(conditions)
+        if text != last:
+            last = text
+            for condition in conditions:
+                if condition["status"] == "True":
+                    click.echo(condition["message"], err=True)
+        _print_changes(status, shown)
+        await asyncio.sleep(LOOK_SECONDS * 5)
+
+
+def _remember(resource: Object, shown: dict[str, str]) -> None:
+    health = (resource.get("health") or {}).get("status") or resource.get("status") or ""
+    where = f"{resource['namespace']}/" if resource.get("namespace") else ""
+    message = (resource.get("health") or {}).get("message") or ""
+    text = f"{health}{': ' + message if message and health != 'Healthy' else ''}"
+    shown[f"{resource['kind']} {where}{resource['name']}"] = text
