@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def _enter_user_namespace() -> None:
+    try:
+        ns.enter_user_namespace()
+    except OSError as error:
+        raise OSError(
+            0,
+            f"this host lets ordinary users make no user namespaces ({error.strerror}): allow them "
+            "(sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, "
+            "kernel.apparmor_restrict_unprivileged_userns) or run as root",
+        ) from None
+
+
 class NodeNetwork:
     """Found again by the process that holds it; made when there is none."""
 
@@ -34,7 +46,7 @@ class NodeNetwork:
                 os.close(fd)
         else:
             if self.rootless:
-                ns.enter_user_namespace()
+                _enter_user_namespace()
             self.holder = self._make()
         self.netns = os.open(f"/proc/{self.holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         family = socket.AF_NETLINK

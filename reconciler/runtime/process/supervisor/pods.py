@@ -48,20 +48,32 @@ class Live:
         self.waiting: list[Reply] = []
 
 
-def members(namespace: str) -> list[int]:
-    """Return every process of a mount namespace: a container's, however often they forked or left their session."""
+def members(mount_namespace: str, uts_namespace: str) -> list[int]:
+    """Return every process of a container, however often they forked or left their session.
+
+    Numbers of namespaces are used again; that of the Pod's UTS namespace is certain while its holder lives.
+    """
     found = []
     for name in os.listdir("/proc"):  # noqa: PTH208 - hot: strings are enough
         if name.isdigit():
             with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{name}/ns/mnt") == namespace:  # noqa: PTH115
+                base = f"/proc/{name}/ns/"
+                if (
+                    os.readlink(base + "mnt") == mount_namespace  # noqa: PTH115
+                    and os.readlink(base + "uts") == uts_namespace  # noqa: PTH115
+                    and records.start_time(int(name))
+                ):
                     found.append(int(name))
     return found
 
 
-def kill_all(namespace: str) -> None:
-    for _ in range(50):
-        alive = [pid for pid in members(namespace) if records.start_time(pid)] if namespace else []
+def kill_all(mount_namespace: str, holder: dict[str, Any]) -> None:
+    """Kill every process of a container of the Pod that ``holder`` holds."""
+    if not mount_namespace or not records.lives(holder):
+        return
+    uts = os.readlink(f"/proc/{holder['pid']}/ns/uts")  # noqa: PTH115
+    for _ in range(500):
+        alive = members(mount_namespace, uts)
         if not alive:
             return
         for pid in alive:
@@ -338,7 +350,8 @@ class Pods:
     ) -> None:
         if record["state"] == "CONTAINER_EXITED":
             return
-        kill_all(record.get("mount_namespace", ""))
+        sandbox = self._sandboxes.get(record["sandbox_id"], {})
+        kill_all(record.get("mount_namespace", ""), sandbox.get("holder", {}))
         live = self._live.pop(record["id"])
         for stream, fd in zip(_STREAMS, live.fifos, strict=True):
             while self._output(fd, live.log, stream):

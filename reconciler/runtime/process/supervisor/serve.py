@@ -37,10 +37,13 @@ class Peer:
     def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
         """Send a line; a peer that does not read is cut off rather than waited for."""
         data = json.dumps(message).encode() + b"\n"
-        with contextlib.suppress(OSError):
+        try:
             self.socket.settimeout(5)
             sent = socket.send_fds(self.socket, [data], fds) if fds else self.socket.send(data)
             self.socket.sendall(data[sent:])
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)  # half a line is worse than none
         for fd in fds or ():
             os.close(fd)
 
