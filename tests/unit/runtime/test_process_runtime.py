@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -56,7 +56,7 @@ def pod(tmp_path: Path, uid: str = "u1") -> SandboxConfig:
     )
 
 
-def shell(script: str, **more: object) -> ContainerConfig:
+def shell(script: str, **more: Any) -> ContainerConfig:
     config = ContainerConfig("main", "image", command=("sh", "-c", script), log_path="main/0.log")
     return config._replace(**more)
 

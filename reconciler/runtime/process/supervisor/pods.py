@@ -344,6 +344,12 @@ class Pods:
             self._commands.discard(pid)
             code = os.waitstatus_to_exitcode(status)
             self._loop.tell({"command": pid, "code": code if code >= 0 else 128 - code})
+        else:
+            for sandbox in self._sandboxes.values():
+                if sandbox["holder"]["pid"] == pid and sandbox["state"] == "SANDBOX_READY":
+                    sandbox["state"] = "SANDBOX_NOTREADY"
+                    self._save(sandbox)
+                    self._changed(sandbox)
 
     def _finish(
         self, record: dict[str, Any], status: int | None, reason: str = "", message: str = ""
