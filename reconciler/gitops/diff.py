@@ -23,6 +23,7 @@ _NOISE = frozenset(
         "deletionTimestamp", "deletionGracePeriodSeconds",
     }
 )  # fmt: skip
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _ABSENT = object()
 
 
@@ -59,6 +60,10 @@ def _comparable(obj: Object | None) -> dict[str, Any]:
 
 def _masked(obj: dict[str, Any], key: bytes) -> dict[str, Any]:
     result = dict(obj)
+    if isinstance(obj.get("metadata"), dict) and obj["metadata"].get("annotations"):
+        # kubectl's last-applied-configuration repeats the data.
+        kept = {k: v for k, v in obj["metadata"]["annotations"].items() if k != _LAST_APPLIED}
+        result["metadata"] = {**obj["metadata"], "annotations": kept}
     for field in ("data", "stringData"):
         if isinstance(obj.get(field), dict):
             result[field] = {
@@ -81,7 +86,7 @@ def _changes(old: Any, new: Any, shape: Structure, path: str) -> Iterator[FieldC
         before = fieldset.items_of(old, shape, merge)
         after = fieldset.items_of(new, shape, merge)
         if before is None or after is None:
-            yield FieldChange(path, old, new)
+            yield FieldChange(path.lstrip("."), old, new)
             return
         item = shape.item()
         for key in dict.fromkeys([*before, *after]):

@@ -150,7 +150,7 @@ def _pod(obj: Object) -> Health:
         *(status.get("initContainerStatuses") or ()),
         *(status.get("containerStatuses") or ()),
     ]:
-        waiting = container["state"].get("waiting") or {}
+        waiting = (container.get("state") or {}).get("waiting") or {}
         reason = str(waiting.get("reason", ""))
         if reason.startswith("Err") or reason.endswith(("Error", "BackOff")):
             return Health(DEGRADED, str(waiting.get("message") or reason))

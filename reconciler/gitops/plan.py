@@ -121,12 +121,36 @@ def plan(changes: Iterable[Change]) -> Plan:
         if names:
             depends[change.key] = names
     depends = {k: tuple(d for d in deps if d in known) for k, deps in depends.items()}
+    cycle = find_cycle(depends)
+    if not cycle:
+        wanted = _after_what_they_need(wanted, depends)
     steps = tuple(
         Step(wave, place, tuple(sorted(group, key=lambda c: c.key)))
         for (wave, place), group in sorted(wanted.items())
     )
     prunes.sort(key=lambda c: (-place_of(c.key.kind), c.key))
-    return Plan(steps, depends, tuple(prunes), find_cycle(depends))
+    return Plan(steps, depends, tuple(prunes), cycle)
+
+
+def _after_what_they_need(
+    wanted: dict[tuple[int, int], list[Change]], depends: Mapping[Key, tuple[Key, ...]]
+) -> dict[tuple[int, int], list[Change]]:
+    """Move changes back to the step of what they depend on, where their own comes before that."""
+    if not depends:
+        return wanted
+    at = {c.key: step for step, group in wanted.items() for c in group}
+    moved = True
+    while moved:
+        moved = False
+        for key, needs in depends.items():
+            latest = max((at[n] for n in needs if n in at), default=at[key])
+            if latest > at[key]:
+                at[key], moved = latest, True
+    result: dict[tuple[int, int], list[Change]] = {}
+    for group in wanted.values():
+        for change in group:
+            result.setdefault(at[change.key], []).append(change)
+    return result
 
 
 def place_of(kind: str) -> int:
@@ -135,22 +159,24 @@ def place_of(kind: str) -> int:
 
 
 def depends_on(obj: Object) -> tuple[Key, ...]:
-    """Return the objects that an object's annotation names: ``group/version/Kind/namespace/name``, comma separated."""
+    """Return the objects that an object's annotation names, comma separated.
+
+    Ours is ``group/version/Kind/namespace/name`` (``v1/Secret/default/db`` for the core group); cli-utils' form is
+    ``group/namespaces/namespace/Kind/name``, with an empty group for core.
+    """
     found: list[Key] = []
     for name in DEPENDS_ANNOTATIONS:
         for text in annotations_of(obj).get(name, "").split(","):
-            parts = [p for p in text.strip().split("/") if p != "namespaces"]
-            match parts:
-                case [group, _, kind, namespace, named] if "." in group or group in (
-                    "apps",
-                    "batch",
-                ):
+            match text.strip().split("/"):
+                case [group, "namespaces", namespace, kind, named]:
                     found.append(Key(group, kind, namespace, named))
-                case [group, kind, namespace, named] if group != "v1":
+                case [group, _, kind, namespace, named]:
                     found.append(Key(group, kind, namespace, named))
                 case ["v1", kind, namespace, named]:
                     found.append(Key("", kind, namespace, named))
-                case ["v1", kind, named]:
+                case [group, _, kind, named]:
+                    found.append(Key(group, kind, "", named))
+                case ["v1" | "", kind, named]:
                     found.append(Key("", kind, "", named))
     return tuple(found)
 

@@ -1,0 +1,102 @@
+"""From an Application's source to the objects it wants. Reads values files; everything else is pure."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import yaml
+
+from reconciler.api import kinds
+from reconciler.api.objects import Key, Object
+from reconciler.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.gitops.render import Document
+
+APPLICATION_ANNOTATION = "reconciler.dev/application"
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Wanted(NamedTuple):
+    """One object as it shall be, and the digest of that."""
+
+    object: Object
+    digest: str
+    kind: kinds.Kind
+
+
+def manager_of(app: str) -> str:
+    """Return the field manager of an Application."""
+    return f"reconciler:{app}"
+
+
+def values_of(app: Object) -> dict[str, Any]:
+    """Return the values for an Application's templates: its files in order, then its ``set``. Raises ``SourceError``."""
+    templates = ((app.get("spec") or {}).get("source") or {}).get("templates") or {}
+    merged: dict[str, Any] = {}
+    for name in templates.get("values") or ():
+        try:
+            data = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise SourceError(f"values file {name}: {error}") from error
+        if data is not None and not isinstance(data, dict):
+            raise SourceError(f"values file {name}: expected a mapping at the top")
+        merged = layered(merged, data or {})
+    return layered(merged, templates.get("set") or {})
+
+
+def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with others laid over them; mappings merge, everything else is replaced."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = layered(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def digest_of(value: Any) -> str:
+    """Return a digest of JSON data."""
+    return hashlib.sha256(_encode(value)).hexdigest()[:20]
+
+
+def wanted(documents: Iterable[Document], app: str, namespace: str) -> dict[Key, Wanted]:
+    """Return what the documents ask for, each with its namespace and the Application's mark."""
+    result: dict[Key, Wanted] = {}
+    declared: set[str] = set()
+    for document in documents:
+        obj = document.object
+        kind = kinds.kind_of(obj)
+        given = obj.get("metadata") or {}
+        meta = {
+            **given,
+            "annotations": {**(given.get("annotations") or {}), APPLICATION_ANNOTATION: app},
+        }
+        if kind.namespaced:
+            meta["namespace"] = given.get("namespace") or namespace
+        else:
+            meta.pop("namespace", None)
+        made = {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
+        result[Key.of(made)] = Wanted(made, digest_of(made), kind)
+        if kind is kinds.NAMESPACE:
+            declared.add(str(meta.get("name")))
+    return result
+
+
+def missing_namespace(found: Mapping[Key, Wanted], namespace: str, app: str) -> Wanted | None:
+    """Return the destination's Namespace where objects go there and nobody declares it."""
+    key = Key("", "Namespace", "", namespace)
+    if key in found or not any(k.namespace == namespace for k in found):
+        return None
+    obj: Object = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": namespace, "annotations": {APPLICATION_ANNOTATION: app}},
+    }
+    return Wanted(obj, digest_of(obj), kinds.NAMESPACE)

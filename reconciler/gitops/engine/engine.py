@@ -1,0 +1,103 @@
+"""One loop an Application: started when it appears, ended when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from reconciler.api import kinds
+from reconciler.api.objects import Key, Object, annotations_of, name_of
+from reconciler.errors import SourceError
+from reconciler.gitops.engine.application import ApplicationLoop, Shared
+from reconciler.gitops.engine.desired import APPLICATION_ANNOTATION
+from reconciler.gitops.source import DirectorySource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.api.client import Client
+    from reconciler.clock import Clock, Entropy
+    from reconciler.control import InformerCache, Recorder
+    from reconciler.gitops.source import Source
+
+log = structlog.get_logger(__name__)
+
+#: Kinds that the engine's cache must follow: everything that an Application may own.
+KINDS = kinds.KINDS
+
+
+class Engine:
+    """Keeps every Application as its source says."""
+
+    def __init__(
+        self,
+        client: Client,
+        cache: InformerCache,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        recorder: Recorder,
+        honoured: frozenset[str] | None = None,
+        source_for: Callable[[Object], Source] | None = None,
+    ) -> None:
+        def directory(app: Object) -> Source:
+            return directory_source(app, clock)
+
+        self._cache = cache
+        self._shared = Shared(
+            client, cache, clock, entropy, recorder, honoured, source_for or directory,
+            secrets.token_bytes(16),
+        )  # fmt: skip
+        self._loops: dict[str, ApplicationLoop] = {}
+        self._group: asyncio.TaskGroup | None = None
+        cache.subscribe(kinds.APPLICATION, self._application_changed)
+        for kind in KINDS:
+            if kind is not kinds.APPLICATION and kind is not kinds.EVENT:
+                cache.subscribe(kind, self._object_changed)
+
+    async def run(self) -> None:
+        """Follow Applications until cancelled."""
+        await self._cache.synced()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for app in self._cache.snapshot.list(kinds.APPLICATION):
+                self._application_changed(None, app)
+            await asyncio.Event().wait()
+
+    def _application_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new if new is not None else old
+        if obj is None or self._group is None:
+            return
+        name = name_of(obj)
+        loop = self._loops.get(name)
+        if loop is not None:
+            loop.application_changed(old, new)
+        elif new is not None:
+            loop = self._loops[name] = ApplicationLoop(self._shared, name)
+            task = self._group.create_task(loop.run(), name=f"application-{name}")
+            task.add_done_callback(lambda _: self._loops.pop(name, None))
+
+    def _object_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new if new is not None else old
+        if obj is None:
+            return
+        names = {annotations_of(o).get(APPLICATION_ANNOTATION) for o in (old, new) if o is not None}
+        for name in names:
+            loop = self._loops.get(name) if name else None
+            if loop is not None:
+                loop.object_changed(Key.of(obj))
+
+
+def directory_source(app: Object, clock: Clock) -> Source:
+    """Return the source of an Application that names a directory. Raises ``SourceError`` for any other."""
+    source = (app.get("spec") or {}).get("source") or {}
+    path = (source.get("directory") or {}).get("path")
+    if not path:
+        raise SourceError(
+            "spec.source.directory.path is missing: other sources are not available yet"
+        )
+    return DirectorySource(Path(path), clock=clock)
