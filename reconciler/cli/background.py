@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.cli.settings import Settings
-    from reconciler.daemon import Options
+    from reconciler.daemon.options import Options
 
 #: How long a daemon may take to answer after it was started, in seconds.
 START_SECONDS = 30.0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.cli.settings import Settings
-    from reconciler.daemon import Options
+    from reconciler.daemon.options import Options
 
 
 def serving_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +54,7 @@ def make_options(
     from pathlib import Path as PathType
 
     from reconciler import config
-    from reconciler.daemon import Options
+    from reconciler.daemon.options import Options
     from reconciler.errors import ConfigError
 
     for flag, text in (("--pod-cidr", pod_cidr), ("--service-cidr", service_cidr)):
@@ -78,7 +78,8 @@ def make_options(
 @click.pass_obj
 def command(settings: Settings, *, log_json: bool, **flags: Any) -> None:
     """Run the service of a state directory until SIGTERM or Ctrl-C. Workloads go on running afterwards."""
-    from reconciler import daemon, telemetry
+    from reconciler import telemetry
+    from reconciler.daemon.run import run
 
     telemetry.configure(max(settings.verbosity, 1), json=log_json)
-    asyncio.run(daemon.run(make_options(settings, **flags)))
+    asyncio.run(run(make_options(settings, **flags)))

@@ -31,7 +31,7 @@ def command(settings: Settings, *, volumes: bool) -> None:
             click.echo(f"nothing runs on {settings.state_dir}")
             return
         # Workloads may have outlived their daemon: only one of them can end those.
-        from reconciler.daemon import Options
+        from reconciler.daemon.options import Options
 
         options = Options(settings.state_dir, runtime=settings.runtime, http_port=0, https_port=0)
         background.ensure(settings, options, None)

@@ -90,17 +90,16 @@ async def _foreground(
     settings: Settings, options: Any, wanted: dict[str, Any], seconds: float
 ) -> int:
     """Use the state directory's daemon, or be it; follow until Ctrl-C, then stop what was started."""
-    from reconciler import daemon, telemetry
+    from reconciler import telemetry
     from reconciler.cli import background, down
+    from reconciler.daemon.run import run
 
     if background.is_running(settings.state_dir):
         return await _apply_and_follow(settings, wanted, seconds, follow=True)
     telemetry.configure(settings.verbosity)
     stop, ready = asyncio.Event(), asyncio.Event()
     interrupted = asyncio.Event()
-    serving = asyncio.create_task(
-        daemon.run(options, ready=ready.set, stop=stop, interrupted=interrupted)
-    )
+    serving = asyncio.create_task(run(options, ready=ready.set, stop=stop, interrupted=interrupted))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()

@@ -1,6 +1,4 @@
-"""The composition root: every part of a running daemon in one TaskGroup, started in order, stopped in reverse."""
+"""The composition root: every part of a running daemon in one TaskGroup, started in order, stopped in reverse.
 
-from reconciler.daemon.options import Options
-from reconciler.daemon.run import run
-
-__all__ = ["Options", "run"]
+``run.run`` is the daemon; ``options`` and ``state`` are light, so that the command line can ask for them alone.
+"""
