@@ -1,0 +1,135 @@
+"""TCP Services: each address and port is listened on, each connection is joined to one to an endpoint (N02-N06)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+if TYPE_CHECKING:
+    from reconciler.proxy.balance import Balancer
+    from reconciler.proxy.dial import Dialer
+    from reconciler.proxy.table import Endpoint, Listener, RoutingTable
+
+log = structlog.get_logger(__name__)
+
+
+class _End(asyncio.Protocol):
+    """One end of a joined pair: what it reads, the other writes; each may be closed for writing by itself."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.other: _End | None = None
+        self._held: list[bytes] = []
+        self._ended = False
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        if self.other is None:
+            # Nothing to write to yet: what the client sends waits in the kernel.
+            self.transport.pause_reading()
+
+    def join(self, other: _End) -> None:
+        self.other = other
+        if self.transport is not None and not self.transport.is_closing():
+            with contextlib.suppress(RuntimeError):
+                self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        other = self.other
+        if other is not None and other.transport is not None:
+            other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        other = self.other
+        if other is not None and other.transport is not None and other.transport.can_write_eof():
+            with contextlib.suppress(OSError, RuntimeError):
+                other.transport.write_eof()
+        self._ended = True
+        return not (other is not None and other._ended)  # noqa: SLF001 - its twin
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            with contextlib.suppress(RuntimeError):
+                self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            with contextlib.suppress(RuntimeError):
+                self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.close()
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+
+class TcpListener:
+    """One listening socket of one Service port."""
+
+    def __init__(
+        self, listener: Listener, table: RoutingTable, balancer: Balancer, dialer: Dialer
+    ) -> None:
+        self._listener = listener
+        self._table = table
+        self._balancer = balancer
+        self._dialer = dialer
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve until cancelled; connections under way are then left to end by themselves."""
+        loop = asyncio.get_running_loop()
+
+        def made() -> _End:
+            end = _End()
+            task = loop.create_task(self._join(end))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return end
+
+        server = await loop.create_server(made, sock=sock)
+        try:
+            await loop.create_future()
+        finally:
+            server.close()
+
+    async def _join(self, client: _End) -> None:
+        await asyncio.sleep(0)
+        transport = client.transport
+        if transport is None:
+            return
+        peer = transport.get_extra_info("peername") or ("",)
+        upstream = await self._connect(str(peer[0]))
+        if upstream is None:
+            # As a Service without endpoints does: refuse, here by a reset.
+            transport.abort()
+            return
+        loop = asyncio.get_running_loop()
+        _, end = await loop.create_connection(_End, sock=upstream)
+        end.join(client)
+        client.join(end)
+        if transport.is_closing() and end.transport is not None:
+            end.transport.close()
+        await asyncio.wait([client.lost, end.lost])
+
+    async def _connect(self, client: str) -> socket.socket | None:
+        tried: set[Endpoint] = set()
+        while True:
+            port = self._table.behind(self._listener)
+            endpoint = self._balancer.choose(port, client, tried) if port is not None else None
+            if endpoint is None:
+                return None
+            try:
+                sock = await self._dialer.connect(endpoint)
+            except OSError as error:
+                log.debug("endpoint refused", endpoint=str(endpoint), error=str(error))
+                tried.add(endpoint)
+            else:
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return sock

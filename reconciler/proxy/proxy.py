@@ -1,0 +1,224 @@
+"""The proxy: follows Services, EndpointSlices and Ingresses, and keeps sockets as the routing table says."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from typing import TYPE_CHECKING, ClassVar
+
+import structlog
+
+from reconciler.api import kinds
+from reconciler.api.objects import Object, name_of, namespace_of
+from reconciler.errors import ReconcilerError, RuntimeFailure
+from reconciler.proxy import dns, http
+from reconciler.proxy.balance import Balancer
+from reconciler.proxy.dial import Dialer
+from reconciler.proxy.l4 import TcpListener
+from reconciler.proxy.l7 import IngressProxy
+from reconciler.proxy.names import ClusterNames
+from reconciler.proxy.table import Change, Listener, RoutingTable, slice_service
+from reconciler.proxy.tls import Certificates
+
+if TYPE_CHECKING:
+    from reconciler.clock import Clock, Entropy
+    from reconciler.control import InformerCache
+    from reconciler.runtime.cri import Network
+
+log = structlog.get_logger(__name__)
+
+#: An address that cannot be listened on is tried again after this, in seconds.
+RETRY_SECONDS = 2.0
+
+
+class Proxy:
+    """Serves Services inside the Pods' network, Ingress and node ports on the host."""
+
+    KINDS: ClassVar[tuple[kinds.Kind, ...]] = (
+        kinds.SERVICE,
+        kinds.ENDPOINT_SLICE,
+        kinds.INGRESS,
+        kinds.INGRESS_CLASS,
+        kinds.SECRET,
+    )
+
+    def __init__(
+        self,
+        cache: InformerCache,
+        network: Network,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        listen: str = "127.0.0.1",
+        http_port: int = 8080,
+        https_port: int = 8443,
+        dns_address: str = "10.96.0.10",
+        cluster_domain: str = "cluster.local",
+    ) -> None:
+        self._cache = cache
+        self._network = network
+        self._clock = clock
+        self._listen = listen
+        self._ports = (http_port, https_port)
+        self._urls = ["", ""]
+        self._dns_address = dns_address
+        self._table = RoutingTable()
+        self._dialer = Dialer(network)
+        self._balancer = Balancer(self._table, clock)
+        self._ingress = IngressProxy(self._table, self._balancer, self._dialer)
+        self._resolver = dns.Resolver(
+            ClusterNames(self._table, cluster_domain), entropy, dns.host_servers()
+        )
+        self._certificates = Certificates(self._secret_for, clock)
+        self._serving: dict[Listener, asyncio.Task[None]] = {}
+        self._problems: dict[str, str] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.ready = asyncio.Event()
+        cache.subscribe(kinds.SERVICE, self._service_changed)
+        cache.subscribe(kinds.ENDPOINT_SLICE, self._slice_changed)
+        cache.subscribe(kinds.INGRESS, self._ingress_changed)
+        cache.subscribe(kinds.INGRESS_CLASS, self._class_changed)
+
+    @property
+    def http_url(self) -> str:
+        """Where Ingress is reached, once ``ready``."""
+        return self._urls[0]
+
+    @property
+    def https_url(self) -> str:
+        """Where Ingress is reached over TLS, once ``ready``."""
+        return self._urls[1]
+
+    def problems(self) -> list[str]:
+        """Return what cannot be served now, and why."""
+        return [f"{what}: {why}" for what, why in sorted(self._problems.items())]
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises ``ReconcilerError`` when an Ingress port cannot be had."""
+        plain = self._host_socket(self._ports[0], "--http-port")
+        secure = self._host_socket(self._ports[1], "--https-port")
+        limit = http.LARGEST_HEAD
+        server = await asyncio.start_server(self._ingress.serve, sock=plain, limit=limit)
+        tls_server = await asyncio.start_server(
+            self._ingress.serve, sock=secure, limit=limit, ssl=self._certificates.default
+        )
+        for index, (sock, scheme) in enumerate(((plain, "http"), (secure, "https"))):
+            self._urls[index] = f"{scheme}://{self._shown()}:{sock.getsockname()[1]}"
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self._serve_dns(), name="dns")
+                for listener in self._table.listeners():
+                    self._start(listener)
+                self.ready.set()
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self._group = None
+            server.close()
+            tls_server.close()
+            self._ingress.close()
+            self._dialer.close()
+
+    def _shown(self) -> str:
+        return "127.0.0.1" if self._listen in ("0.0.0.0", "") else self._listen  # noqa: S104
+
+    def _host_socket(self, port: int, flag: str) -> socket.socket:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((self._listen, port))
+            sock.listen(1024)
+            sock.setblocking(False)
+        except OSError as error:
+            sock.close()
+            taken = error.errno == errno.EADDRINUSE
+            why = (
+                "is taken: choose another with" if taken else f"cannot be used ({error.strerror}):"
+            )
+            raise ReconcilerError(
+                f"port {port} on {self._listen} {why} {flag} (0 = any free one)"
+            ) from error
+        return sock
+
+    # -- listeners of Services -----------------------------------------------------------------------------------
+
+    def _apply(self, change: Change) -> None:
+        for listener in change.removed:
+            task = self._serving.pop(listener, None)
+            if task is not None:
+                task.cancel()
+            self._problems.pop(_title(listener), None)
+        for listener in change.added:
+            self._start(listener)
+        if change.drained:
+            self._ingress.drain(change.drained)
+
+    def _start(self, listener: Listener) -> None:
+        if self._group is None or listener in self._serving:
+            return
+        if listener.protocol != "TCP":
+            self._problems[_title(listener)] = "only TCP Services are balanced"
+            return
+        self._serving[listener] = self._group.create_task(
+            self._serve(listener), name=f"service-{listener.address}:{listener.port}"
+        )
+
+    async def _serve(self, listener: Listener) -> None:
+        served = TcpListener(listener, self._table, self._balancer, self._dialer)
+        while True:
+            try:
+                if listener.outside:
+                    sock = self._host_socket(listener.port, "another port")
+                else:
+                    sock = await self._network.listen(listener.address, listener.port)
+            except (ReconcilerError, RuntimeFailure) as error:
+                self._problems[_title(listener)] = str(error)
+                await self._clock.sleep(RETRY_SECONDS)
+                continue
+            self._problems.pop(_title(listener), None)
+            await served.serve(sock)
+
+    async def _serve_dns(self) -> None:
+        while True:
+            try:
+                datagram = await self._network.datagram(self._dns_address, 53)
+                listening = await self._network.listen(self._dns_address, 53)
+            except RuntimeFailure as error:
+                self._problems["DNS"] = str(error)
+                await self._clock.sleep(RETRY_SECONDS)
+                continue
+            self._problems.pop("DNS", None)
+            await dns.serve(self._resolver, datagram, listening)
+
+    # -- what changes --------------------------------------------------------------------------------------------
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        if obj is not None:
+            self._apply(self._table.set_service((namespace_of(obj), name_of(obj)), new))
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        for piece in (old, new):
+            service = slice_service(piece) if piece is not None else None
+            if piece is not None and service is not None and (piece is new or new is None):
+                self._apply(self._table.set_slice(service, name_of(piece), new))
+
+    def _ingress_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        if obj is not None:
+            self._table.ingress.set_ingress((namespace_of(obj), name_of(obj)), new)
+
+    def _class_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        if obj is not None:
+            self._table.ingress.set_class(name_of(obj), new)
+
+    def _secret_for(self, host: str) -> Object | None:
+        place = self._table.ingress.secret_for(host)
+        return self._cache.snapshot.get(kinds.SECRET, *place) if place is not None else None
+
+
+def _title(listener: Listener) -> str:
+    where = "the host" if listener.outside else listener.address
+    return f"{listener.protocol} {where}:{listener.port}"
