@@ -70,10 +70,8 @@ class ClusterNames:
             target = str(spec.get("externalName", "")).rstrip(".")
             return Found(exists=True, records=[Record(name, message.CNAME, target)])
         address = spec.get("clusterIP")
-        if address and address != "None":
-            wanted = [address]
-        else:
-            wanted = [a for a, _ in self._ready(obj)]
+        shared = bool(address) and address != "None"
+        wanted = [str(address)] if shared else [a for a, _ in self._ready(obj)]
         if not _wants(kind, message.A):
             return Found(exists=True, records=[])
         return Found(bool(wanted), [Record(name, message.A, a) for a in wanted])
