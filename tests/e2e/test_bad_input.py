@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 #: file -> (rule or its beginning, line, something the message must say)
 MISTAKES = {
     "alias-bomb.yaml": ("syntax/", None, "alias"),
-    "dangling-reference.yaml": ("reference/", 16, "nowhere"),
+    "dangling-reference.yaml": ("reference/", 17, "nowhere"),
     "duplicate-key.yaml": ("syntax/duplicate-key", 7, "colour"),
-    "duplicate-object.yaml": ("reference/duplicate-object", 8, "duplicate-object"),
+    "duplicate-object.yaml": ("reference/duplicate-object", 7, "duplicate-object"),
     "malformed.yaml": ("syntax/", 5, ""),
     "non-utf8.yaml": ("syntax/", 6, "UTF-8"),
     "outside.yaml": ("source/", None, "outside"),

@@ -17,7 +17,7 @@ from reconciler.api.rules.problem import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reconciler.api.objects import Object
 
@@ -30,12 +30,13 @@ def pod(obj: Object) -> Iterator[Problem]:
     yield from pod_spec(obj.get("spec") or {}, ("spec",))
 
 
-def pod_spec(spec: dict[str, Any], path: Path) -> Iterator[Problem]:
-    """Yield what is wrong with a Pod spec at ``path``."""
+def pod_spec(spec: dict[str, Any], path: Path, *, claims: Iterable[str] = ()) -> Iterator[Problem]:
+    """Yield what is wrong with a Pod spec at ``path``. ``claims`` are volumes that its owner adds."""
     volumes = spec.get("volumes") or []
     known: set[str] = set()
     for index, volume in enumerate(volumes):
         yield from _volume(volume, (*path, "volumes", index), known)
+    known.update(claims)
     if not spec.get("containers"):
         yield required((*path, "containers"))
     seen: set[str] = set()

@@ -37,7 +37,10 @@ def workload(obj: Object) -> Iterator[Problem]:
         if isinstance(value, int) and value < 0:
             yield invalid(("spec", field), value, "must be greater than or equal to 0")
     pod = template.get("spec") or {}
-    yield from pod_spec(pod, (*_TEMPLATE, "spec"))
+    claims = [
+        str((c.get("metadata") or {}).get("name")) for c in spec.get("volumeClaimTemplates") or ()
+    ]
+    yield from pod_spec(pod, (*_TEMPLATE, "spec"), claims=claims)
     policy = pod.get("restartPolicy", "Always")
     if policy != "Always":
         yield Problem(

@@ -1,0 +1,150 @@
+"""Rendering a snapshot: each file by itself, so that one changed file costs one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.gitops.finding import Finding
+from reconciler.gitops.render import reader
+from reconciler.gitops.render.document import Document, Origin, Rendered
+from reconciler.gitops.render.template import TemplateError, Templates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.gitops.source import File, Snapshot
+
+_NOT_MANIFESTS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+
+
+class _One(NamedTuple):
+    documents: tuple[Document, ...]
+    findings: tuple[Finding, ...]
+
+
+class RenderCache:
+    """What files rendered to, by path and digest. Keep one for each source."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, tuple[str, _One]] = {}
+
+    def get(self, path: str, digest: str) -> _One | None:
+        kept = self._files.get(path)
+        return kept[1] if kept is not None and kept[0] == digest else None
+
+    def keep_only(self, files: dict[str, tuple[str, _One]]) -> None:
+        self._files = files
+
+
+def render(
+    snapshot: Snapshot,
+    *,
+    values: Mapping[str, Any] | None = None,
+    cache: RenderCache | None = None,
+) -> Rendered:
+    """Return every document of a snapshot, in the order of paths, and what is wrong with its files."""
+    values = values or {}
+    cache = cache or RenderCache()
+    shared = _digest_of_templates(snapshot, values)
+    templates = Templates(
+        {p: f.data for p, f in snapshot.files.items() if p.endswith(".j2")}, values
+    )
+    kept: dict[str, tuple[str, _One]] = {}
+    documents: list[Document] = []
+    findings = [Finding(p.rule, "error", p.message, p.path) for p in snapshot.problems]
+    for path, file in snapshot.files.items():
+        # A template may include others: it depends on all of them, and on the values.
+        digest = file.digest + shared if path.endswith(".j2") else file.digest
+        one = cache.get(path, digest) or _render_file(file, templates)
+        kept[path] = (digest, one)
+        documents.extend(one.documents)
+        findings.extend(one.findings)
+    cache.keep_only(kept)
+    return Rendered(tuple(documents), tuple(findings))
+
+
+def _digest_of_templates(snapshot: Snapshot, values: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
+    for path, file in snapshot.files.items():
+        if path.endswith(".j2"):
+            digest.update(f"{path}\0{file.digest}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _render_file(file: File, templates: Templates) -> _One:
+    name = file.path.rpartition("/")[2]
+    if name in _NOT_MANIFESTS:
+        told = "kustomizations are not built: the file is passed over"
+        return _One((), (Finding("source/kustomization", "warning", told, file.path),))
+    try:
+        text = file.data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = file.data[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        told = f"byte 0x{file.data[error.start]:02x} is not UTF-8"
+        return _One((), (Finding("syntax/encoding", "error", told, file.path, line, column),))
+    if file.path.endswith(".j2"):
+        if name.startswith("_"):
+            return _One((), ())  # a partial: only included by others
+        try:
+            text = templates.render(file.path)
+        except TemplateError as error:
+            found = Finding(error.rule, "error", str(error), error.file, error.line)
+            return _One((), (found,))
+    return _documents(text, file)
+
+
+def _documents(text: str, file: File) -> _One:
+    found, findings = reader.read(text, file.path)
+    documents: list[Document] = []
+    for index, one in enumerate(found):
+        if one.value is None:
+            continue
+        origin = Origin(file.path, one.line, one.column, index)
+        if not isinstance(one.value, dict):
+            told = f"expected an object, got {_word(one.value)}"
+            findings.append(
+                Finding("schema/type", "error", told, file.path, one.line, one.column, index)
+            )
+            continue
+        digest = f"{file.digest}:{index}"
+        document = Document(one.value, origin, one.marks, digest)
+        missing = [
+            f
+            for f in ("apiVersion", "kind")
+            if not isinstance(one.value.get(f), str) or not one.value[f]
+        ]
+        if missing:
+            told = f"missing field {' and '.join(repr(m) for m in missing)}: every manifest needs apiVersion and kind"
+            findings.append(document.finding("schema/missing-type", "error", told))
+        elif one.value["kind"] == "List" and one.value["apiVersion"] == "v1":
+            documents += _items(document, findings)
+        else:
+            documents.append(document)
+    return _One(tuple(documents), tuple(findings))
+
+
+def _items(listed: Document, findings: list[Finding]) -> list[Document]:
+    """Return the items of a ``List`` as documents of their own."""
+    documents = []
+    items = listed.object.get("items")
+    for number, item in enumerate(items if isinstance(items, list) else []):
+        line, column = listed.position(("items", number))
+        origin = Origin(listed.origin.file, line, column, listed.origin.document, number)
+        if not isinstance(item, dict) or not item.get("kind") or not item.get("apiVersion"):
+            told = "every item of a List needs apiVersion and kind"
+            findings.append(
+                Document({}, origin, listed.marks).finding("schema/missing-type", "error", told)
+            )
+            continue
+        documents.append(Document(item, origin, listed.marks, f"{listed.digest}:{number}"))
+    return documents
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return "a list"
+    return "text" if isinstance(value, str) else type(value).__name__

@@ -1,0 +1,128 @@
+"""``*.j2`` templates in a sandbox: values in, text out; no files but those of the snapshot, no undefined names. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+#: A template may write so many characters, and ``range`` may count so far.
+LONGEST_OUTPUT = 5 * 1024 * 1024
+LONGEST_RANGE = 10_000
+
+
+class TemplateError(Exception):
+    """A template cannot be rendered; ``file`` and ``line`` are where in the templates."""
+
+    def __init__(self, rule: str, message: str, file: str, line: int) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.file = file
+        self.line = line
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Nothing of Python behind the values: no attributes with underscores, no methods that format."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" or (
+            operator == "*" and any(isinstance(v, (str, list, tuple, bytes)) for v in (left, right))
+        ):
+            raise jinja2.exceptions.SecurityError(f"the operator {operator} is not allowed here")
+        return super().call_binop(context, operator, left, right)
+
+
+def _to_yaml(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=False, sort_keys=False, allow_unicode=True)
+    return text.removesuffix("...\n").rstrip("\n")
+
+
+def _range(*arguments: int) -> range:
+    counted = range(*arguments)
+    if len(counted) > LONGEST_RANGE:
+        raise jinja2.exceptions.SecurityError(f"range is limited to {LONGEST_RANGE}")
+    return counted
+
+
+def _fail(message: str) -> None:
+    raise jinja2.TemplateRuntimeError(str(message))
+
+
+class Templates:
+    """The templates of one snapshot, with one set of values."""
+
+    def __init__(self, files: Mapping[str, bytes], values: Mapping[str, Any]) -> None:
+        self._values = values
+
+        def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
+            data = files.get(name)
+            if data is None:
+                return None
+            return data.decode("utf-8-sig", "replace"), name, lambda: True
+
+        self._environment = _Environment(
+            loader=jinja2.FunctionLoader(load),
+            undefined=jinja2.StrictUndefined,
+            keep_trailing_newline=True,
+            autoescape=False,
+        )
+        self._environment.globals = {"range": _range, "fail": _fail, "dict": dict}
+        self._environment.filters["to_yaml"] = _to_yaml
+        self._environment.filters["to_json"] = lambda v: json.dumps(v, separators=(",", ":"))
+
+    def render(self, path: str) -> str:
+        """Return what a template renders to. Raises ``TemplateError``."""
+        try:
+            template = self._environment.get_template(path)
+            return _joined(template.generate(**{**self._values, "values": self._values}), path)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(
+                "template/syntax", error.message or "malformed", error.name or path, error.lineno
+            ) from error
+        except jinja2.UndefinedError as error:
+            raise TemplateError(
+                "template/undefined", str(error), path, _line(error, path)
+            ) from error
+        except jinja2.exceptions.SecurityError as error:
+            raise TemplateError(
+                "template/forbidden", str(error), path, _line(error, path)
+            ) from error
+        except jinja2.TemplateNotFound as error:
+            told = f"there is no template {str(error)!r} in this source"
+            raise TemplateError("template/missing", told, path, _line(error, path)) from error
+        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError,
+                RecursionError, MemoryError) as error:  # fmt: skip
+            told = re.sub(r"\s+", " ", str(error)) or type(error).__name__
+            raise TemplateError("template/failed", told, path, _line(error, path)) from error
+
+
+def _joined(pieces: Iterable[str], path: str) -> str:
+    """Return what a template writes, as long as that is not too much."""
+    kept: list[str] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > LONGEST_OUTPUT:
+            told = f"writes more than {LONGEST_OUTPUT} characters"
+            raise TemplateError("template/too-large", told, path, 1)
+        kept.append(piece)
+    return "".join(kept)
+
+
+def _line(error: BaseException, path: str) -> int:
+    """Return the template's line where an error arose: Jinja2 puts it into the traceback."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,5 @@
+"""What is wrong with a set of documents: schema, rules, references, fields that nothing here honours. Pure."""
+
+from reconciler.gitops.validate.validate import ValidateCache, validate
+
+__all__ = ["ValidateCache", "validate"]
