@@ -1,1 +1,5 @@
-"""The HTTP skin over a Client: Kubernetes REST paths, watch, tables, subresources. Knows no registry and no runtime."""
+"""The HTTP skin over a Client: Kubernetes REST paths, watch, subresources. Knows no registry and no runtime."""
+
+from reconciler.apiserver.server import ApiServer
+
+__all__ = ["ApiServer"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -9,17 +10,26 @@ import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiohttp import web
 
 from reconciler import errors
 from reconciler.api import kinds
 from reconciler.api.client import Client, DeleteOptions, PatchType, Propagation
+from reconciler.api.objects import GroupVersionKind
+from reconciler.apiserver import discovery
+from reconciler.apiserver.pods import PodHandlers
+from reconciler.apiserver.pods import number as _number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
     from reconciler.api.kinds import Kind
+    from reconciler.api.node import NodeAgent
+    from reconciler.clock import Clock
+
+log = structlog.get_logger(__name__)
 
 _LIMIT = 3 * 1024 * 1024
 
@@ -28,33 +38,58 @@ class ApiServer:
     """Answers requests from peers of this process's own uid (or root) on a unix socket."""
 
     def __init__(
-        self, client: Client, *, version: str, details: Callable[[], dict[str, Any]]
+        self,
+        client: Client,
+        *,
+        version: str,
+        clock: Clock,
+        details: Callable[[], dict[str, Any]],
+        agent: NodeAgent | None = None,
+        shutdown: Callable[[], None] | None = None,
     ) -> None:
         self._client = client
         self._version = version
         self._details = details
+        self._shutdown = shutdown
+        self._pods = PodHandlers(agent, clock) if agent is not None else None
+        self.ready = asyncio.Event()
+
+    async def serve_unix(self, path: Path) -> None:
+        """Serve on ``path`` (0600) until cancelled; the caller holds the state directory's lock."""
+        async with self.serving(path):
+            self.ready.set()
+            await asyncio.get_running_loop().create_future()
 
     @asynccontextmanager
-    async def serve_unix(self, path: Path) -> AsyncGenerator[None, None]:
-        """Serve on ``path`` (0600) while the context lasts; the caller holds the state dir's lock."""
-        app = web.Application(client_max_size=_LIMIT, middlewares=[_guard])
-        for where in ("/healthz", "/readyz", "/livez"):
-            app.router.add_get(where, self._ok)
-        app.router.add_get("/version", self._show_version)
-        app.router.add_get("/reconciler/status", self._show_details)
-        for root in ("/api/{version}", "/apis/{group}/{version}"):
-            for scope in ("", "/namespaces/{namespace}"):
-                for tail in ("/{plural}", "/{plural}/{name}", "/{plural}/{name}/{sub:status}"):
-                    app.router.add_route("*", root + scope + tail, self._resource)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    async def serving(self, path: Path) -> AsyncGenerator[None, None]:
+        """Serve on ``path`` (0600) while the context lasts."""
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1)
         await runner.setup()
         listener = _bind(path)
         try:
             await web.SockSite(runner, listener).start()
             yield
         finally:
-            await runner.cleanup()
             _remove(path)
+            await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        app = web.Application(client_max_size=_LIMIT, middlewares=[_guard])
+        for where in ("/healthz", "/readyz", "/livez"):
+            app.router.add_get(where, self._ok)
+        app.router.add_get("/version", self._show_version)
+        app.router.add_get("/reconciler/status", self._show_details)
+        app.router.add_post("/reconciler/shutdown", self._shut_down)
+        discovery.add_routes(app)
+        if self._pods is not None:
+            pod = "/api/v1/namespaces/{namespace}/pods/{name}"
+            app.router.add_get(f"{pod}/log", self._pods.log)
+            app.router.add_get(f"{pod}/exec", self._pods.exec)
+        for root in ("/api/{version}", "/apis/{group}/{version}"):
+            for scope in ("", "/namespaces/{namespace}"):
+                for tail in ("/{plural}", "/{plural}/{name}", "/{plural}/{name}/{sub:status}"):
+                    app.router.add_route("*", root + scope + tail, self._resource)
+        return app
 
     async def _ok(self, _: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -65,11 +100,15 @@ class ApiServer:
     async def _show_details(self, _: web.Request) -> web.Response:
         return web.json_response(self._details())
 
+    async def _shut_down(self, _: web.Request) -> web.Response:
+        if self._shutdown is None:
+            raise errors.MethodNotAllowed("this server cannot be shut down from here")
+        self._shutdown()
+        return web.json_response({})
+
     async def _resource(self, request: web.Request) -> web.StreamResponse:
         at = request.match_info
-        kind = kinds.by_resource(at.get("group", ""), at["plural"])
-        if kind is None or kind.version != at["version"]:
-            raise errors.NotFound("the server could not find the requested resource")
+        kind = await self._kind(at.get("group", ""), at["version"], at["plural"])
         namespace, name, sub = at.get("namespace", ""), at.get("name", ""), at.get("sub", "")
         query, client = request.query, self._client
         manager, dry_run = query.get("fieldManager", ""), query.get("dryRun") == "All"
@@ -129,6 +168,22 @@ class ApiServer:
                 return web.json_response(gone)
         raise errors.MethodNotAllowed("the server does not allow this method on the resource")
 
+    async def _kind(self, group: str, version: str, plural: str) -> Kind:
+        """Return the kind that a path names: one of the table, or one that a stored CustomResourceDefinition defines."""
+        kind = kinds.by_resource(group, plural)
+        if kind is not None and kind.version == version:
+            return kind
+        definitions = kinds.by_resource("apiextensions.k8s.io", "customresourcedefinitions")
+        if kind is None and definitions is not None:
+            for found in (await self._client.list(definitions)).items:
+                spec = found.get("spec") or {}
+                names = spec.get("names") or {}
+                if spec.get("group") == group and names.get("plural") == plural:
+                    gvk = GroupVersionKind(group, version, names.get("kind", ""))
+                    namespaced = spec.get("scope") != "Cluster"
+                    return kinds.unknown(gvk, namespaced=namespaced)._replace(plural=plural)
+        raise errors.NotFound("the server could not find the requested resource")
+
     async def _list(self, request: web.Request, kind: Kind, namespace: str) -> web.Response:
         query = request.query
         found = await self._client.list(
@@ -174,21 +229,35 @@ class ApiServer:
         return response
 
 
+def _check_peer(request: web.Request) -> None:
+    """Refuse who is neither this user nor root, whatever the socket's mode allows."""
+    sock = request.transport.get_extra_info("socket") if request.transport else None
+    if sock is None:
+        raise errors.Unauthorized("the peer is gone")
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    if struct.unpack("3i", raw)[1] not in (0, os.getuid()):
+        raise errors.Forbidden("this socket serves its owner only")
+
+
 @web.middleware
 async def _guard(request: web.Request, handler: Any) -> web.StreamResponse:
     try:
-        sock = request.transport.get_extra_info("socket") if request.transport else None
-        if sock is None:
-            raise errors.Unauthorized("the peer is gone")
-        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        if struct.unpack("3i", raw)[1] not in (0, os.getuid()):
-            raise errors.Forbidden("this socket serves its owner only")
+        _check_peer(request)
         answer: web.StreamResponse = await handler(request)
     except errors.ApiError as error:
         return web.json_response(error.status(), status=error.code)
     except web.HTTPRequestEntityTooLarge:
         large = errors.TooLarge("the request is larger than 3 MiB")
         return web.json_response(large.status(), status=413)
+    except web.HTTPException as error:
+        missing = errors.NotFound("the server could not find the requested resource")
+        return web.json_response(missing.status(), status=error.status)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        log.exception("request failed", method=request.method, path=request.path)
+        broken = errors.ApiError("the server has an error; its log says which")
+        return web.json_response(broken.status(), status=500)
     return answer
 
 
@@ -208,12 +277,6 @@ def _bind(path: Path) -> socket.socket:
         os.umask(mask)
         os.close(folder)
     return listener
-
-
-def _number(text: str, field: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise errors.BadRequest(f"{field}: expected a whole number")
-    return int(text)
 
 
 async def _json(request: web.Request) -> Any:

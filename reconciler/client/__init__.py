@@ -1,1 +1,5 @@
-"""The Client protocol over HTTP: a daemon's unix socket, or any Kubernetes API server."""
+"""The Client protocol over HTTP: a daemon's unix socket that speaks the Kubernetes REST paths."""
+
+from reconciler.client.http import HttpClient
+
+__all__ = ["HttpClient"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -10,12 +11,14 @@ import aiohttp
 from reconciler import errors
 from reconciler.api import kinds
 from reconciler.api.client import DeleteOptions, EventType, ObjectList, PatchType, WatchEvent
+from reconciler.client.command import RemoteCommand
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
     from reconciler.api.kinds import Kind
+    from reconciler.api.node import LogOptions
     from reconciler.api.objects import Object
 
 
@@ -26,19 +29,80 @@ class HttpClient:
         self._path = path
 
     async def __aenter__(self) -> Self:
+        # sun_path holds 108 bytes: a longer path is reached through its opened directory.
+        try:
+            self._folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
+        except OSError as error:
+            raise errors.Unavailable(f"{self._path}: {error.strerror}") from error
         self._http = aiohttp.ClientSession(
             "http://localhost",
-            connector=aiohttp.UnixConnector(str(self._path)),
+            connector=aiohttp.UnixConnector(f"/proc/self/fd/{self._folder}/{self._path.name}"),
             timeout=aiohttp.ClientTimeout(total=None),
-            read_bufsize=4 * 1024 * 1024,
+            read_bufsize=64 * 1024 * 1024,
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.close()
+        os.close(self._folder)
 
-    async def details(self) -> Any:
-        return await self._call("GET", "/reconciler/status")
+    async def details(self) -> dict[str, Any]:
+        """Return what the daemon says of itself."""
+        found: dict[str, Any] = await self._call("GET", "/reconciler/status")
+        return found
+
+    async def shutdown(self) -> None:
+        """Ask the daemon to end."""
+        await self._call("POST", "/reconciler/shutdown")
+
+    async def logs(
+        self, namespace: str, pod: str, container: str, options: LogOptions
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield a container's log as it comes; ``options.since`` counts back from now, in seconds."""
+        query = {"container": container}
+        for name, value in (("follow", options.follow), ("previous", options.previous),
+                            ("timestamps", options.timestamps)):  # fmt: skip
+            query |= {name: "true"} if value else {}
+        for name, number in (("tailLines", options.tail), ("limitBytes", options.limit_bytes),
+                             ("sinceSeconds", options.since)):  # fmt: skip
+            query |= {name: str(int(number))} if number is not None else {}
+        try:
+            async with self._http.get(
+                _url(kinds.POD, namespace, pod, "log"), params=query
+            ) as answer:
+                if answer.status >= 400:
+                    raise await _failure(answer)
+                async for piece in answer.content.iter_any():
+                    yield piece
+        except aiohttp.ClientError as error:
+            raise _unavailable(error) from error
+
+    async def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: bool = False,
+        tty: bool = False,
+    ) -> RemoteCommand:
+        """Start a command in a container. Raises ``ApiError`` when that is refused."""
+        query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        query += [("stdin", "true")] if stdin else []
+        query += [("tty", "true")] if tty else []
+        query += [("command", c) for c in command]
+        url = _url(kinds.POD, namespace, pod, "exec")
+        try:
+            socket = await self._http.ws_connect(
+                url, params=query, protocols=("v5.channel.k8s.io",)
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            async with self._http.get(url, params=query) as answer:
+                raise await _failure(answer) from error
+        except aiohttp.ClientError as error:
+            raise _unavailable(error) from error
+        return RemoteCommand(socket)
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
         found: Object = await self._call("GET", _url(kind, namespace, name))
@@ -80,14 +144,14 @@ class HttpClient:
         try:
             async with self._http.get(_url(kind, namespace), params=query) as answer:
                 if answer.status >= 400:
-                    raise errors.from_status(await answer.json())
+                    raise await _failure(answer)
                 async for line in answer.content:
                     event = json.loads(line)
                     if event["type"] == "ERROR":
                         raise errors.from_status(event["object"])
                     yield WatchEvent(EventType(event["type"]), event["object"])
         except aiohttp.ClientError as error:
-            raise errors.Unavailable(f"the API server does not answer: {error}") from error
+            raise _unavailable(error) from error
 
     async def create(
         self, obj: Object, *, field_manager: str = "", dry_run: bool = False
@@ -163,12 +227,24 @@ class HttpClient:
             async with self._http.request(
                 method, url, params=query, data=data, headers=headers
             ) as answer:
-                found = await answer.json()
+                if answer.status >= 400:
+                    raise await _failure(answer)
+                return await answer.json()
         except aiohttp.ClientError as error:
-            raise errors.Unavailable(f"the API server does not answer: {error}") from error
-        if answer.status >= 400:
-            raise errors.from_status(found)
-        return found
+            raise _unavailable(error) from error
+
+
+async def _failure(answer: aiohttp.ClientResponse) -> errors.ApiError:
+    """Return the error that an answer tells."""
+    try:
+        status = await answer.json()
+    except (aiohttp.ClientError, ValueError):
+        status = {"message": f"the API server answered {answer.status}", "code": answer.status}
+    return errors.from_status(status)
+
+
+def _unavailable(error: Exception) -> errors.Unavailable:
+    return errors.Unavailable(f"the API server does not answer: {error}")
 
 
 def _query(manager: str, dry_run: bool) -> dict[str, str]:

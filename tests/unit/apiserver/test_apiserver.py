@@ -20,8 +20,8 @@ async def test_an_object_is_made_read_and_deleted_over_the_socket(tmp_path: Path
     registry = Registry(MemoryStore(), clock=SystemClock(), entropy=SystemEntropy())
     await registry.start()
     path = tmp_path / "api.sock"
-    server = ApiServer(registry, version="v0", details=lambda: {"pid": 1})
-    async with server.serve_unix(path):
+    server = ApiServer(registry, version="v0", clock=SystemClock(), details=lambda: {"pid": 1})
+    async with server.serving(path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         connector = aiohttp.UnixConnector(str(path))
         async with aiohttp.ClientSession("http://localhost", connector=connector) as http:

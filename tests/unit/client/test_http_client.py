@@ -25,8 +25,8 @@ async def test_the_protocol_over_the_socket(tmp_path: Path) -> None:
     async with HttpClient(path) as client:
         with pytest.raises(errors.Unavailable):
             await client.details()
-        server = ApiServer(registry, version="v0", details=lambda: {"pid": 1})
-        async with server.serve_unix(path):
+        server = ApiServer(registry, version="v0", clock=SystemClock(), details=lambda: {"pid": 1})
+        async with server.serving(path):
             assert await client.details() == {"pid": 1}
             since = (await client.list(kinds.NAMESPACE)).resource_version
             shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}

@@ -1,0 +1,74 @@
+"""Discovery: which groups, versions and resources there are (``/api``, ``/apis``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from reconciler import errors
+from reconciler.api import kinds
+
+if TYPE_CHECKING:
+    from reconciler.api.kinds import Kind
+
+_VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the discovery paths."""
+    app.router.add_get("/api", _core)
+    app.router.add_get("/apis", _groups)
+    app.router.add_get("/api/{version}", _resources)
+    app.router.add_get("/apis/{group}/{version}", _resources)
+
+
+async def _core(_: web.Request) -> web.Response:
+    return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
+
+
+async def _groups(_: web.Request) -> web.Response:
+    groups = sorted({(k.group, k.version) for k in kinds.KINDS if k.group})
+    found = []
+    for group, version in groups:
+        entry = {"groupVersion": f"{group}/{version}", "version": version}
+        found.append({"name": group, "versions": [entry], "preferredVersion": entry})
+    return web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": found})
+
+
+async def _resources(request: web.Request) -> web.Response:
+    group, version = request.match_info.get("group", ""), request.match_info["version"]
+    here = [k for k in kinds.KINDS if (k.group, k.version) == (group, version)]
+    if not here:
+        raise errors.NotFound("the server could not find the requested resource")
+    return web.json_response(
+        {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": f"{group}/{version}" if group else version,
+            "resources": [entry for kind in here for entry in _entries(kind)],
+        }
+    )
+
+
+def _entries(kind: Kind) -> list[dict[str, Any]]:
+    entry: dict[str, Any] = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": _VERBS,
+    }
+    if kind.short_names:
+        entry["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    found = [entry]
+    if kind.status:
+        status = {
+            "name": f"{kind.plural}/status",
+            "singularName": "",
+            "namespaced": kind.namespaced,
+        }
+        found.append({**status, "kind": kind.kind, "verbs": ["get", "patch", "update"]})
+    return found
