@@ -76,7 +76,7 @@ def make_options(
 @serving_options
 @click.option("--log-json", is_flag=True, help="Write logs as JSON lines.")
 @click.pass_obj
-def command(settings: Settings, *, log_json: bool, **flags: Any) -> None:
+def command(settings: Settings, /, *, log_json: bool, **flags: Any) -> None:
     """Run the service of a state directory until SIGTERM or Ctrl-C. Workloads go on running afterwards."""
     from reconciler import telemetry
     from reconciler.daemon.run import run

@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.1
 @click.command(short_help="Stop what `up` started.")
 @click.option("--volumes", is_flag=True, help="Delete the data of the volumes too.")
 @click.pass_obj
-def command(settings: Settings, *, volumes: bool) -> None:
+def command(settings: Settings, /, *, volumes: bool) -> None:
     """Stop what `up` started: its workloads, then the daemon. Data in volumes stays unless --volumes is given."""
     from reconciler.cli import background
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(
     settings: Settings,
+    /,
     *,
     path: Path,
     detach: bool,

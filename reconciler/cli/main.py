@@ -1,0 +1,143 @@
+"""The command line's entry: common options, verbs loaded when they are called, errors in one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.settings import Settings, default_state_dir
+from reconciler.errors import ReconcilerError
+
+#: Verbs in the order that help shows them in, with their one line: help must not load them.
+VERBS = {
+    "up": "Run PATH's manifests here and keep them so.",
+    "down": "Stop what `up` started.",
+    "daemon": "Run the long-running service.",
+    "validate": "Check manifests without running them.",
+    "render": "Print the documents that would be synced.",
+    "plan": "Show what a sync of PATH would change.",
+    "sync": "Sync an Application now.",
+    "status": "Show Applications and the tree of their objects.",
+    "suspend": "Stop syncing an Application.",
+    "resume": "Sync an Application again.",
+    "get": "List objects.",
+    "describe": "Show one object and its Events.",
+    "logs": "Print a container's log.",
+    "exec": "Run a command in a container.",
+    "events": "List Events.",
+    "rollout": "Show, undo or restart a rollout.",
+    "scale": "Set a workload's number of replicas.",
+    "delete": "Delete objects.",
+    "version": "Print the version.",
+    "completion": "Print a shell's completion script.",
+}
+
+_MODULES = {"exec": "execute", "suspend": "suspension", "resume": "suspension"}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        found = getattr(module, cmd_name if cmd_name in ("suspend", "resume") else "command")
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path), help="Where state lies.", metavar="DIR"
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["process", "memory"]),
+    default="process",
+    show_default=True,
+    help="What runs the Pods.",
+)
+@click.option("-v", "--verbose", count=True, help="Say more; twice: with tracebacks.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only errors.")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
+)
+@click.version_option(__version__, prog_name="reconciler", message="%(prog)s %(version)s")
+@click.pass_context
+def group(
+    ctx: click.Context,
+    *,
+    state_dir: Path | None,
+    runtime: str,
+    verbose: int,
+    quiet: bool,
+    color: str,
+) -> None:
+    """GitOps for machines without a cluster: Kubernetes manifests become running, self-healing processes."""
+    directory = (state_dir or default_state_dir()).expanduser().absolute()
+    ctx.obj = Settings(directory, runtime, -1 if quiet else min(verbose, 2), color)
+    if color != "auto":
+        ctx.color = color == "always"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    try:
+        group.main(arguments, prog_name="reconciler", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2 if isinstance(error, click.UsageError) else 1
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has gone: nothing is left to say, nor anywhere to say it.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        code = 1
+    except ReconcilerError as error:
+        code = _fail(error)
+    except BaseExceptionGroup as several:
+        code = _fail(_first(several))
+    except SystemExit as done:
+        code = done.code if isinstance(done.code, int) else 1
+    else:
+        code = 0
+    sys.exit(code)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first error of a group of tasks that failed together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _fail(error: BaseException) -> int:
+    """Say what went wrong in one line; returns the exit code."""
+    if "-vv" in sys.argv:
+        traceback.print_exception(error)
+    if not isinstance(error, ReconcilerError):
+        if isinstance(error, KeyboardInterrupt):
+            return 130
+        told: Any = (
+            f"{type(error).__name__}: {error} (this is a fault of reconciler; -vv shows where)"
+        )
+    else:
+        told = error
+    click.echo(f"error: {' '.join(str(told).split())}", err=True)
+    return 1

@@ -1,0 +1,313 @@
+"""Objects as rows: kubectl's columns, kind by kind. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.clock import parse_rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reconciler.api.objects import Object
+
+Cells = list[str]
+
+
+class Columns(NamedTuple):
+    """A kind's columns after NAME and before AGE; ``wide`` come after AGE with ``-o wide``."""
+
+    titles: tuple[str, ...]
+    cells: Callable[[Object], Cells]
+    wide_titles: tuple[str, ...] = ()
+    wide_cells: Callable[[Object], Cells] = lambda _: []
+
+
+def table(
+    objects: Sequence[Object],
+    now: float,
+    *,
+    namespaces: bool = False,
+    wide: bool = False,
+    prefix: str = "",
+) -> str:
+    """Return objects of one kind as a table. ``prefix`` goes before each name (``deployment.apps/``)."""
+    if not objects:
+        return ""
+    columns = COLUMNS.get(
+        (str(objects[0].get("apiVersion")), str(objects[0].get("kind"))), Columns((), lambda _: [])
+    )
+    titles = [*(["NAMESPACE"] if namespaces else []), "NAME", *columns.titles, "AGE"]
+    titles += columns.wide_titles if wide else ()
+    rows: list[Cells] = [titles]
+    for obj in objects:
+        meta = obj["metadata"]
+        row = [meta.get("namespace", "")] if namespaces else []
+        row += [prefix + meta["name"], *columns.cells(obj), age(meta.get("creationTimestamp"), now)]
+        rows.append([*row, *(columns.wide_cells(obj) if wide else [])])
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Cells]) -> str:
+    """Return rows with columns three spaces apart."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def age(timestamp: str | None, now: float) -> str:
+    """Return how long ago something was, as kubectl shortens it."""
+    return duration(now - parse_rfc3339(timestamp)) if timestamp else "<unknown>"
+
+
+def duration(seconds: float) -> str:
+    """Shorten a duration: two units while they matter.
+
+    >>> duration(45), duration(150), duration(7300), duration(200000)
+    ('45s', '2m30s', '121m', '2d7h')
+    """
+    whole = max(int(seconds), 0)
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 10:
+        return f"{minutes}m{whole % 60}s" if whole % 60 else f"{minutes}m"
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    if hours < 48:
+        return f"{hours}h"
+    if days < 8:
+        return f"{days}d{hours % 24}h" if hours % 24 else f"{days}d"
+    return f"{days}d"
+
+
+def _spec(obj: Object) -> dict[str, Any]:
+    return obj.get("spec") or {}
+
+
+def _status(obj: Object) -> dict[str, Any]:
+    return obj.get("status") or {}
+
+
+def pod_state(pod: Object) -> str:
+    """Return what kubectl shows as a Pod's STATUS."""
+    status = _status(pod)
+    shown = str(status.get("reason") or status.get("phase") or "Unknown")
+    specs = {c["name"]: c for c in _spec(pod).get("initContainers") or ()}
+    init = status.get("initContainerStatuses") or []
+    for number, container in enumerate(init):
+        state = container.get("state") or {}
+        ended, waiting = state.get("terminated"), state.get("waiting")
+        sidecar = specs.get(container["name"], {}).get("restartPolicy") == "Always"
+        if (ended and ended["exitCode"] == 0) or (sidecar and container.get("started")):
+            continue
+        if ended:
+            return f"Init:{ended.get('reason') or 'ExitCode:' + str(ended['exitCode'])}"
+        if waiting and waiting.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
+            return f"Init:{waiting['reason']}"
+        if not pod["metadata"].get("deletionTimestamp"):
+            return f"Init:{number}/{len(init)}"
+    for container in reversed(status.get("containerStatuses") or []):
+        state = container.get("state") or {}
+        if (state.get("waiting") or {}).get("reason"):
+            shown = state["waiting"]["reason"]
+        elif state.get("terminated"):
+            shown = (
+                state["terminated"].get("reason") or f"ExitCode:{state['terminated']['exitCode']}"
+            )
+    return "Terminating" if pod["metadata"].get("deletionTimestamp") else shown
+
+
+def _pod(pod: Object) -> Cells:
+    containers = _status(pod).get("containerStatuses") or []
+    total = len(_spec(pod).get("containers") or ())
+    ready = sum(bool(c.get("ready")) for c in containers)
+    restarts = sum(c.get("restartCount", 0) for c in containers)
+    return [f"{ready}/{total}", pod_state(pod), str(restarts)]
+
+
+def _pod_wide(pod: Object) -> Cells:
+    return [_status(pod).get("podIP") or "<none>", _spec(pod).get("nodeName") or "<none>"]
+
+
+def _templates(obj: Object) -> Cells:
+    containers = ((_spec(obj).get("template") or {}).get("spec") or {}).get("containers") or ()
+    names = ",".join(c["name"] for c in containers)
+    return [
+        names,
+        ",".join(c.get("image", "") for c in containers),
+        _selector(_spec(obj).get("selector")),
+    ]
+
+
+def _selector(selector: Any) -> str:
+    labels = (selector or {}).get("matchLabels", selector) or {}
+    return ",".join(f"{k}={v}" for k, v in sorted(labels.items()) if isinstance(v, str)) or "<none>"
+
+
+def _deployment(obj: Object) -> Cells:
+    status = _status(obj)
+    want = _spec(obj).get("replicas", 1)
+    return [
+        f"{status.get('readyReplicas', 0)}/{want}",
+        str(status.get("updatedReplicas", 0)),
+        str(status.get("availableReplicas", 0)),
+    ]
+
+
+def _replica_set(obj: Object) -> Cells:
+    status = _status(obj)
+    return [
+        str(_spec(obj).get("replicas", 1)),
+        str(status.get("replicas", 0)),
+        str(status.get("readyReplicas", 0)),
+    ]
+
+
+def _service(obj: Object) -> Cells:
+    spec = _spec(obj)
+    ports = ",".join(
+        f"{p['port']}{':' + str(p['nodePort']) if p.get('nodePort') else ''}/{p.get('protocol', 'TCP')}"
+        for p in spec.get("ports") or ()
+    )
+    outside = "<none>"
+    if spec.get("type") == "LoadBalancer":
+        outside = _balancer(obj) or "<pending>"
+    elif spec.get("type") == "ExternalName":
+        outside = spec.get("externalName", "")
+    return [
+        spec.get("type", "ClusterIP"),
+        spec.get("clusterIP") or "<none>",
+        outside,
+        ports or "<none>",
+    ]
+
+
+def _balancer(obj: Object) -> str:
+    found = (_status(obj).get("loadBalancer") or {}).get("ingress") or ()
+    return ",".join(i.get("ip") or i.get("hostname", "") for i in found)
+
+
+def _ingress(obj: Object) -> Cells:
+    spec = _spec(obj)
+    hosts = ",".join(dict.fromkeys(r.get("host") or "*" for r in spec.get("rules") or ())) or "*"
+    ports = "80, 443" if spec.get("tls") else "80"
+    return [spec.get("ingressClassName") or "<none>", hosts, _balancer(obj), ports]
+
+
+def _modes(modes: Any) -> str:
+    short = {
+        "ReadWriteOnce": "RWO",
+        "ReadOnlyMany": "ROX",
+        "ReadWriteMany": "RWX",
+        "ReadWriteOncePod": "RWOP",
+    }
+    return ",".join(short.get(m, m) for m in modes or ())
+
+
+def _claim(obj: Object) -> Cells:
+    spec, status = _spec(obj), _status(obj)
+    return [
+        status.get("phase", ""), spec.get("volumeName", ""),
+        (status.get("capacity") or {}).get("storage", ""), _modes(status.get("accessModes")),
+        spec.get("storageClassName") or "",
+    ]  # fmt: skip
+
+
+def _volume(obj: Object) -> Cells:
+    spec, ref = _spec(obj), _spec(obj).get("claimRef") or {}
+    claim = f"{ref['namespace']}/{ref['name']}" if ref else ""
+    return [
+        (spec.get("capacity") or {}).get("storage", ""), _modes(spec.get("accessModes")),
+        spec.get("persistentVolumeReclaimPolicy", ""), _status(obj).get("phase", ""), claim,
+        spec.get("storageClassName") or "",
+    ]  # fmt: skip
+
+
+def _node(obj: Object) -> Cells:
+    ready = any(
+        c["type"] == "Ready" and c["status"] == "True" for c in _status(obj).get("conditions") or ()
+    )
+    shown = "Ready" if ready else "NotReady"
+    if _spec(obj).get("unschedulable"):
+        shown += ",SchedulingDisabled"
+    return [shown, "<none>", (_status(obj).get("nodeInfo") or {}).get("kubeletVersion", "")]
+
+
+def _slice(obj: Object) -> Cells:
+    ports = ",".join(str(p.get("port", "<unset>")) for p in obj.get("ports") or ()) or "<unset>"
+    addresses = [a for e in obj.get("endpoints") or () for a in e.get("addresses") or ()]
+    shown = ",".join(addresses[:3]) + (
+        f" + {len(addresses) - 3} more..." if len(addresses) > 3 else ""
+    )
+    return [obj.get("addressType", ""), ports, shown or "<unset>"]
+
+
+def _application(obj: Object) -> Cells:
+    status = _status(obj)
+    sync = status.get("sync") or {}
+    return [
+        sync.get("status", "Unknown"),
+        (status.get("health") or {}).get("status", "Unknown"),
+        sync.get("revision", "")[:24],
+    ]
+
+
+def _event(obj: Object) -> Cells:
+    about = obj.get("involvedObject") or {}
+    name = f"{about.get('kind', '').lower()}/{about.get('name', '')}"
+    return [
+        obj.get("type", ""),
+        obj.get("reason", ""),
+        name,
+        " ".join(obj.get("message", "").split()),
+    ]
+
+
+_WORKLOAD_WIDE = ("CONTAINERS", "IMAGES", "SELECTOR")
+
+COLUMNS: dict[tuple[str, str], Columns] = {
+    ("v1", "Pod"): Columns(("READY", "STATUS", "RESTARTS"), _pod, ("IP", "NODE"), _pod_wide),
+    ("apps/v1", "Deployment"): Columns(
+        ("READY", "UP-TO-DATE", "AVAILABLE"), _deployment, _WORKLOAD_WIDE, _templates
+    ),
+    ("apps/v1", "ReplicaSet"): Columns(
+        ("DESIRED", "CURRENT", "READY"), _replica_set, _WORKLOAD_WIDE, _templates
+    ),
+    ("apps/v1", "StatefulSet"): Columns(
+        ("READY",), lambda o: _deployment(o)[:1], _WORKLOAD_WIDE[:2], lambda o: _templates(o)[:2]
+    ),
+    ("v1", "Service"): Columns(
+        ("TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)"), _service,
+        ("SELECTOR",), lambda o: [_selector(_spec(o).get("selector"))],
+    ),
+    ("networking.k8s.io/v1", "Ingress"): Columns(("CLASS", "HOSTS", "ADDRESS", "PORTS"), _ingress),
+    ("networking.k8s.io/v1", "IngressClass"): Columns(
+        ("CONTROLLER",), lambda o: [_spec(o).get("controller", "")]
+    ),
+    ("v1", "ConfigMap"): Columns(
+        ("DATA",), lambda o: [str(len(o.get("data") or ()) + len(o.get("binaryData") or ()))]
+    ),
+    ("v1", "Secret"): Columns(
+        ("TYPE", "DATA"), lambda o: [o.get("type", ""), str(len(o.get("data") or ()))]
+    ),
+    ("v1", "PersistentVolumeClaim"): Columns(
+        ("STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS"), _claim
+    ),
+    ("v1", "PersistentVolume"): Columns(
+        ("CAPACITY", "ACCESS MODES", "RECLAIM POLICY", "STATUS", "CLAIM", "STORAGECLASS"), _volume
+    ),
+    ("storage.k8s.io/v1", "StorageClass"): Columns(
+        ("PROVISIONER", "RECLAIMPOLICY", "VOLUMEBINDINGMODE"),
+        lambda o: [o.get("provisioner", ""), o.get("reclaimPolicy", ""), o.get("volumeBindingMode", "")],
+    ),
+    ("v1", "Namespace"): Columns(("STATUS",), lambda o: [_status(o).get("phase", "")]),
+    ("v1", "Node"): Columns(("STATUS", "ROLES", "VERSION"), _node),
+    ("discovery.k8s.io/v1", "EndpointSlice"): Columns(("ADDRESSTYPE", "PORTS", "ENDPOINTS"), _slice),
+    ("reconciler.dev/v1", "Application"): Columns(("SYNC", "HEALTH", "REVISION"), _application),
+    ("v1", "Event"): Columns(("TYPE", "REASON", "OBJECT", "MESSAGE"), _event),
+}  # fmt: skip
