@@ -1,0 +1,101 @@
+"""``reconciler exec``: run a command in a container."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import termios
+import tty as terminal
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.connection import connect
+from reconciler.cli.pods import pod_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.api.node import ExecStream
+    from reconciler.cli.settings import Settings
+
+
+@click.command(
+    short_help="Run a command in a container.", context_settings={"ignore_unknown_options": True}
+)
+@click.argument("pod")
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND…")
+@click.option("-n", "--namespace", default="default", show_default=True)
+@click.option("-c", "--container", default="")
+@click.option("-i", "--stdin", is_flag=True, help="Pass standard input on.")
+@click.option("-t", "--tty", is_flag=True, help="Give it a terminal.")
+@click.pass_obj
+def command(
+    settings: Settings,
+    /,
+    *,
+    pod: str,
+    arguments: tuple[str, ...],
+    namespace: str,
+    container: str,
+    stdin: bool,
+    tty: bool,
+) -> None:
+    """Run a command in a container: `exec POD -- ls /`. Its exit code is the command's."""
+    code = asyncio.run(_exec(settings, pod, namespace, container, arguments, stdin=stdin, tty=tty))
+    raise SystemExit(code)
+
+
+async def _exec(
+    settings: Settings,
+    pod: str,
+    namespace: str,
+    container: str,
+    arguments: tuple[str, ...],
+    *,
+    stdin: bool,
+    tty: bool,
+) -> int:
+    async with connect(settings) as client:
+        name = await pod_name(client, pod, namespace)
+        running = await client.exec(namespace, name, container, arguments, stdin=stdin, tty=tty)
+        with _raw_terminal() if tty and sys.stdin.isatty() else contextlib.nullcontext():
+            if tty:
+                size = shutil.get_terminal_size()
+                await running.resize(size.lines, size.columns)
+            sending = asyncio.create_task(_send(running)) if stdin else None
+            async for channel, data in running.output():
+                stream = sys.stdout.buffer if channel == 1 else sys.stderr.buffer
+                stream.write(data)
+                stream.flush()
+            if sending is not None:
+                sending.cancel()
+            code = await running.wait()
+        await running.close()
+        return code
+
+
+async def _send(running: ExecStream) -> None:
+    """Pass standard input on until it ends."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    while data := await reader.read(64 * 1024):
+        await running.write(data)
+    await running.write(b"")
+
+
+@contextlib.contextmanager
+def _raw_terminal() -> Iterator[None]:
+    """Pass every key on as it is, and put the terminal back afterwards."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    terminal.setraw(descriptor)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        os.write(1, b"\r")
