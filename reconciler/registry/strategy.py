@@ -30,7 +30,7 @@ FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 DEFAULT_GRACE_SECONDS = 30
 
-_KEEPS_STATUS_ON_CREATE = frozenset({"Node", "Namespace"})
+_KEEPS_STATUS_ON_CREATE = frozenset({"Node"})
 _PROTECTION = {
     "PersistentVolumeClaim": "kubernetes.io/pvc-protection",
     "PersistentVolume": "kubernetes.io/pv-protection",
