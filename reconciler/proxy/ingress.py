@@ -1,8 +1,10 @@
-"""Which backend an Ingress sends a request to: host, then path, as Kubernetes matches them (I01-I12). Pure."""
+"""Which backend an Ingress sends a request to: host, then path, as Kubernetes matches them (I03-I12). Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import re
+from bisect import insort
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from reconciler.api.objects import annotations_of
 
@@ -35,7 +37,7 @@ class Rule(NamedTuple):
 def rules_of(ingress: Object) -> list[Rule]:
     """Return an Ingress's rules; its default backend is a rule for every host and path that comes last."""
     meta, spec = ingress["metadata"], ingress.get("spec") or {}
-    base = (meta.get("creationTimestamp") or "", meta["namespace"], meta["name"])
+    base = _order(ingress)
     found: list[Rule] = []
     number = 0
     for rule in spec.get("rules") or ():
@@ -60,8 +62,37 @@ def _backend(namespace: str, backend: dict[str, Any]) -> Backend | None:
     return Backend(namespace, service["name"], port.get("number") or port.get("name") or "")
 
 
+_UNRESERVED = re.compile(r"%(2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])")
+
+
+def normal_path(target: str) -> str | None:
+    """Return the path that rules are matched with; None for one that leads out of the root.
+
+    Dot segments are resolved first, written as ``%2e`` or not: a request for ``/public/../admin`` is one for
+    ``/admin`` to whoever answers it, so it must be matched as one (RFC 3986, 6.2.2).
+
+    >>> normal_path("/public/%2E%2e/admin?q=1")
+    '/admin'
+    """
+    path = _UNRESERVED.sub(lambda m: chr(int(m[1], 16)), target.partition("?")[0])
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    parts = path.split("/")[1:]
+    for part in parts:
+        if part == "..":
+            if not kept:
+                return None
+            kept.pop()
+        elif part != ".":
+            kept.append(part)
+    if parts[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
 def path_matches(rule: Rule, path: str) -> bool:
-    """Whether a rule's path covers a request's: exactly, or element by element (I03).
+    """Whether a rule's path covers a request's: exactly, or element by element (I03 to I06).
 
     >>> path_matches(Rule("", "/a", False, Backend("", "", 0), ("", "", "", 0)), "/ab")
     False
@@ -72,34 +103,34 @@ def path_matches(rule: Rule, path: str) -> bool:
     return not prefix or path == prefix or path.startswith(prefix + "/")
 
 
-def host_rank(pattern: str, host: str) -> int:
-    """Return how well a rule's host matches: 3 exactly, 2 by a wildcard for one label, 1 any, 0 not at all."""
-    if not pattern:
-        return 1
-    if pattern == host:
-        return 3
-    if pattern.startswith("*."):
-        label, _, rest = host.partition(".")
-        return 2 if label and rest == pattern[2:] else 0
-    return 0
+class _Claim(NamedTuple):
+    """A host's certificate, as one Ingress wants it. The least one counts: the oldest Ingress's."""
+
+    order: tuple[str, str, str]
+    secret: tuple[str, str]
 
 
 class IngressTable:
-    """The rules of all Ingresses that are ours, and the certificates they name."""
+    """The rules of all Ingresses that are ours, and the certificates they name.
+
+    A change of an Ingress costs what the hosts it names have; a change of an IngressClass, all Ingresses.
+    """
 
     def __init__(self) -> None:
         self._ingresses: dict[tuple[str, str], Object] = {}
         self._classes: dict[str, Object] = {}
         self._hosts: dict[str, list[Rule]] = {}
-        self.tls: dict[str, tuple[str, str]] = {}  # host -> (namespace, Secret)
+        self._tls: dict[str, list[_Claim]] = {}
 
     def set_ingress(self, name: tuple[str, str], ingress: Object | None) -> None:
         """Take in an Ingress as it is now (None: it is gone)."""
-        if ingress is None:
-            self._ingresses.pop(name, None)
-        else:
+        old = self._ingresses.pop(name, None)
+        if old is not None:
+            self._remove(old)
+        if ingress is not None:
             self._ingresses[name] = ingress
-        self._compile()
+            if self.is_ours(ingress):
+                self._add(ingress)
 
     def set_class(self, name: str, ingress_class: Object | None) -> None:
         """Take in an IngressClass as it is now (None: it is gone)."""
@@ -107,10 +138,14 @@ class IngressTable:
             self._classes.pop(name, None)
         else:
             self._classes[name] = ingress_class
-        self._compile()
+        self._hosts.clear()
+        self._tls.clear()
+        for ingress in self._ingresses.values():
+            if self.is_ours(ingress):
+                self._add(ingress)
 
     def is_ours(self, ingress: Object) -> bool:
-        """Whether an Ingress is of a class that this proxy serves (I08)."""
+        """Whether an Ingress is of a class that this proxy serves (I12)."""
         name = (ingress.get("spec") or {}).get("ingressClassName")
         name = name or annotations_of(ingress).get(CLASS_ANNOTATION)
         if name:
@@ -122,29 +157,32 @@ class IngressTable:
             for c in self._classes.values()
         )
 
-    def _compile(self) -> None:
-        self._hosts = {}
-        self.tls = {}
-        for ingress in self._ingresses.values():
-            if not self.is_ours(ingress):
-                continue
-            for rule in rules_of(ingress):
-                self._hosts.setdefault(rule.host, []).append(rule)
-            for entry in (ingress.get("spec") or {}).get("tls") or ():
-                secret = entry.get("secretName")
-                for host in entry.get("hosts") or [""]:
-                    if secret:
-                        self.tls[host.lower()] = (ingress["metadata"]["namespace"], secret)
-        for rules in self._hosts.values():
-            # Exact paths first, then the longest, then the oldest.
-            rules.sort(key=lambda r: (not r.exact, -len(r.path.rstrip("/")), r.path == "", r.order))
+    def _add(self, ingress: Object) -> None:
+        for rule in rules_of(ingress):
+            insort(self._hosts.setdefault(rule.host, []), rule, key=_precedence)
+        for host, claim in _claims(ingress):
+            insort(self._tls.setdefault(host, []), claim)
+
+    def _remove(self, ingress: Object) -> None:
+        for host in {rule.host for rule in rules_of(ingress)} & self._hosts.keys():
+            place = _order(ingress)
+            kept = [r for r in self._hosts[host] if r.order[:3] != place]
+            _keep(self._hosts, host, kept)
+        for host, claim in _claims(ingress):
+            if host in self._tls:
+                claims = [c for c in self._tls[host] if c.order != claim.order]
+                _keep(self._tls, host, claims)
+
+    def rules(self) -> dict[str, tuple[Rule, ...]]:
+        """Return every host's rules, in the order they are tried."""
+        return {host: tuple(rules) for host, rules in self._hosts.items()}
 
     def match(self, host: str, path: str) -> Backend | None:
-        """Return where a request goes; ``host`` without a port. None: no rule covers it."""
+        """Return where a request goes; ``host`` without a port. None: no rule covers it (I07, I09, I10)."""
         host = host.lower()
-        _, _, parent = host.partition(".")
-        for pattern in (host, f"*.{parent}" if parent else None, ""):
-            if pattern is None or host_rank(pattern, host) == 0:
+        label, _, parent = host.partition(".")
+        for pattern in (host, f"*.{parent}" if label and parent else None, ""):
+            if pattern is None:
                 continue
             for rule in self._hosts.get(pattern, ()):
                 if path_matches(rule, path):
@@ -155,4 +193,38 @@ class IngressTable:
         """Return the Secret that holds the certificate for a host name."""
         host = host.lower()
         _, _, parent = host.partition(".")
-        return self.tls.get(host) or self.tls.get(f"*.{parent}") or self.tls.get("")
+        for pattern in (host, f"*.{parent}", ""):
+            claims = self._tls.get(pattern)
+            if claims:
+                return claims[0].secret
+        return None
+
+
+def _order(ingress: Object) -> tuple[str, str, str]:
+    meta = ingress["metadata"]
+    return (meta.get("creationTimestamp") or "", meta["namespace"], meta["name"])
+
+
+def _precedence(rule: Rule) -> tuple[bool, int, bool, tuple[str, str, str, int]]:
+    """Exact paths first (one that matches is never shorter than a prefix), then the longest, then the oldest."""
+    return (not rule.exact, -len(rule.path.rstrip("/")), rule.path == "", rule.order)
+
+
+def _claims(ingress: Object) -> list[tuple[str, _Claim]]:
+    place = _order(ingress)
+    return [
+        (host.lower(), _Claim(place, (place[1], entry["secretName"])))
+        for entry in (ingress.get("spec") or {}).get("tls") or ()
+        if entry.get("secretName")
+        for host in entry.get("hosts") or [""]
+    ]
+
+
+T = TypeVar("T")
+
+
+def _keep(table: dict[str, list[T]], host: str, left: list[T]) -> None:
+    if left:
+        table[host] = left
+    else:
+        del table[host]

@@ -1,4 +1,4 @@
-"""Ingress: HTTP/1.1 from outside to the endpoint that host and path name (I01-I20).
+"""Ingress: HTTP/1.1 from outside to the endpoint that host and path name (I03 to I12).
 
 Connections are kept alive on both sides, bodies stream with back-pressure, upgrades (WebSocket) become tunnels. A
 request is tried on another endpoint when connecting failed, or when a kept-alive connection turned out to be closed.
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from reconciler.proxy import http
+from reconciler.proxy import body, http
+from reconciler.proxy.body import SourceEnded
 from reconciler.proxy.http import BadMessage, Head
+from reconciler.proxy.ingress import normal_path
+from reconciler.proxy.upstream import Pool, Upstream
 
 if TYPE_CHECKING:
     from reconciler.proxy.balance import Balancer
@@ -25,36 +28,37 @@ log = structlog.get_logger(__name__)
 #: A client that says nothing for so long between requests is let go; an endpoint may think for so long (seconds).
 IDLE_SECONDS = 75.0
 ANSWER_SECONDS = 300.0
-#: Idle connections kept to one endpoint.
-KEPT_CONNECTIONS = 32
-_PIECE = 64 * 1024
+#: A client that is told to close while it still sends is listened to for so long, in seconds.
+LINGER_SECONDS = 2.0
+#: Client connections at once.
+MOST_CLIENTS = 4096
 
 #: Requests that may be sent again when nothing of an answer has come (RFC 9110, 9.2.2).
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
 
-
-class Connection(NamedTuple):
-    """One connection to an endpoint."""
-
-    endpoint: Endpoint
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    fresh: bool
-
-    def close(self) -> None:
-        self.writer.close()
+#: What a client says of itself is not believed; ``Proxy`` would become HTTP_PROXY in a CGI program.
+_NOT_BELIEVED = frozenset(
+    {
+        b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-real-ip",
+        b"forwarded", b"expect", b"proxy",
+    }
+)  # fmt: skip
 
 
 class _Stale(Exception):
-    """A kept-alive connection was closed before it answered."""
+    """A connection was closed before it answered."""
 
 
-class _Client(NamedTuple):
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    address: str
-    scheme: str
-    port: int
+class _Client:
+    """One client connection. ``unread``: it may still be sending what nobody reads."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.address = str((writer.get_extra_info("peername") or ("",))[0])
+        self.port = int((writer.get_extra_info("sockname") or ("", 0))[1])
+        self.scheme = "https" if writer.get_extra_info("ssl_object") else "http"
+        self.unread = False
 
 
 class IngressProxy:
@@ -63,32 +67,32 @@ class IngressProxy:
     def __init__(self, table: RoutingTable, balancer: Balancer, dialer: Dialer) -> None:
         self._table = table
         self._balancer = balancer
-        self._dialer = dialer
-        self._idle: dict[Endpoint, list[Connection]] = {}
-
-    def drain(self, endpoints: frozenset[Endpoint]) -> None:
-        """Close idle connections to endpoints that get no new requests."""
-        for endpoint in endpoints:
-            for connection in self._idle.pop(endpoint, ()):
-                connection.close()
-
-    def close(self) -> None:
-        self.drain(frozenset(self._idle))
+        self.pool = Pool(dialer)
+        self._clients = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one client until it goes or asks to close."""
-        peer = writer.get_extra_info("peername") or ("", 0)
-        name = writer.get_extra_info("sockname") or ("", 0)
-        scheme = "https" if writer.get_extra_info("ssl_object") else "http"
-        client = _Client(reader, writer, str(peer[0]), scheme, int(name[1]))
+        """Serve one client until it goes or asks to close. Raises nothing."""
+        client = _Client(reader, writer)
+        self._clients += 1
         try:
+            if self._clients > MOST_CLIENTS:
+                await _refuse(client, 503, "too many connections", close=True)
+                return
             while await self._one(client):
                 pass
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
+            if client.unread:
+                with contextlib.suppress(OSError, RuntimeError):
+                    if writer.can_write_eof():
+                        writer.write_eof()
+                await body.discard(reader, LINGER_SECONDS)
+        except (OSError, asyncio.IncompleteReadError, SourceEnded, _Stale) as error:
+            log.debug("client connection ended", error=str(error))
+        except Exception:
+            log.exception("a request could not be served")
         finally:
+            self._clients -= 1
             writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
+            with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
     async def _one(self, client: _Client) -> bool:
@@ -99,151 +103,202 @@ class IngressProxy:
         except (TimeoutError, asyncio.IncompleteReadError):
             return False
         except asyncio.LimitOverrunError:
+            client.unread = True
             return await _refuse(client, 431, "the head is too large", close=True)
         try:
             request = http.parse_request(raw)
-            host = _host_of(request)
+            host = http.host_of(request)
         except BadMessage as error:
+            client.unread = True
             return await _refuse(client, error.status, str(error), close=True)
-        path = request.target.partition(b"?")[0].decode("latin-1")
+        path = normal_path(request.target.decode("latin-1"))
+        if path is None:
+            return await _answer(client, request, 400, "the path leads out of the root")
         backend = self._table.ingress.match(host, path)
         if backend is None:
-            return await self._answer_without(
-                client, request, 404, "no Ingress names this host and path"
-            )
+            return await _answer(client, request, 404, "no Ingress names this host and path")
         port = self._table.find_port(backend.namespace, backend.service, backend.port)
         if port is None:
-            return await self._answer_without(
-                client,
-                request,
-                503,
-                f"there is no Service {backend.service} with port {backend.port}",
-            )
+            why = f"there is no Service {backend.service} with port {backend.port}"
+            return await _answer(client, request, 503, why)
         return await self._forward(client, request, port)
 
-    async def _answer_without(self, client: _Client, request: Head, status: int, why: str) -> bool:
-        has_body = request.chunked or bool(request.length)
-        return await _refuse(client, status, why, close=has_body or not request.keep_alive)
-
     async def _forward(self, client: _Client, request: Head, port: ServicePort) -> bool:
-        has_body = request.chunked or bool(request.length)
+        """Find an endpoint that takes the request; what cannot be sent twice never takes a connection that may be stale."""
+        may_repeat = not request.has_body and not request.upgrade and request.method in _REPEATABLE
         tried: set[Endpoint] = set()
         while True:
             endpoint = self._balancer.choose(port, client.address, tried)
+            if endpoint is None and tried:
+                return await _answer(client, request, 502, "no endpoint answers")
             if endpoint is None:
-                status, why = (
-                    (502, "no endpoint answers") if tried else (503, "no endpoint is ready")
-                )
-                return await self._answer_without(client, request, status, why)
-            # What cannot be sent twice never takes a connection that may be stale.
-            may_repeat = not has_body and not request.upgrade and request.method in _REPEATABLE
+                return await _answer(client, request, 503, "no endpoint is ready")
             try:
-                upstream = await self._connect(endpoint, reuse=may_repeat)
+                upstream = await self.pool.take(endpoint, reuse=may_repeat)
             except OSError as error:
                 log.debug("endpoint refused", endpoint=str(endpoint), error=str(error))
                 tried.add(endpoint)
                 continue
+            fresh, keep_upstream = upstream.fresh, False
             try:
-                return await self._exchange(client, request, upstream)
+                upstream.writer.write(_request_head(request, client))
+                async with _Sending(client, request, upstream) as sending:
+                    response = await sending.head()
+                    keep, keep_upstream = await _pass_on(
+                        client, request, upstream, response, sending
+                    )
             except _Stale:
-                upstream.close()
-                if upstream.fresh:
+                if fresh and not may_repeat:
+                    return await _answer(client, request, 502, "the endpoint gave no answer")
+                if fresh:
                     tried.add(endpoint)
-                    if not may_repeat:
-                        return await self._answer_without(
-                            client, request, 502, "the endpoint gave no answer"
-                        )
             except BadMessage as error:
-                upstream.close()
-                return await _refuse(client, 502, str(error), close=True)
+                client.unread = request.has_body
+                return await _refuse(client, error.status, str(error), close=True)
             except TimeoutError:
-                upstream.close()
+                client.unread = request.has_body
                 return await _refuse(client, 504, "the endpoint does not answer", close=True)
-            except BaseException:
-                upstream.close()
-                raise
+            else:
+                return keep
+            finally:
+                if keep_upstream and endpoint in self._table.backends(port.key):
+                    self.pool.keep(upstream)
+                else:
+                    upstream.close()
 
-    async def _connect(self, endpoint: Endpoint, *, reuse: bool) -> Connection:
-        kept = self._idle.get(endpoint) if reuse else None
-        while kept:
-            connection = kept.pop()
-            if not connection.reader.at_eof() and not connection.writer.is_closing():
-                return connection._replace(fresh=False)
-            connection.close()
-        sock = await self._dialer.connect(endpoint)
-        reader, writer = await asyncio.open_connection(sock=sock, limit=http.LARGEST_HEAD)
-        return Connection(endpoint, reader, writer, fresh=True)
 
-    async def _exchange(self, client: _Client, request: Head, upstream: Connection) -> bool:
-        """Send the request, pass the answer back; returns whether the client's connection is kept."""
-        upstream.writer.write(_request_head(request, client))
-        sending: asyncio.Task[None] | None = None
+class _Sending:
+    """A request's body under way, beside the wait for its answer."""
+
+    def __init__(self, client: _Client, request: Head, upstream: Upstream) -> None:
+        self._client = client
+        self._request = request
+        self._upstream = upstream
+        self._task: asyncio.Task[bool] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._request.has_body:
+            if self._request.get(b"expect").lower() == b"100-continue":
+                self._client.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._task = asyncio.create_task(self._send())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            if not self._task.cancelled():
+                self._task.exception()  # what it said has been heard, or does not matter any more
+
+    async def _send(self) -> bool:
+        """Return whether the endpoint took it all. An endpoint may answer early and read no further."""
         try:
-            if request.chunked or request.length:
-                if request.get(b"expect").lower() == b"100-continue":
-                    client.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                sending = asyncio.create_task(_copy_body(client.reader, upstream.writer, request))
-            response = await _response_head(upstream)
-            if response.status == 101:
-                client.writer.write(_upgrade_head(response))
-                await _tunnel(client, upstream)
-                return False
-            keep = request.keep_alive and not (sending is not None and not sending.done())
-            bodiless = request.method == b"HEAD" or response.status in (204, 304)
-            until_close = not bodiless and not response.chunked and response.length is None
-            rechunk = until_close
-            client.writer.write(_response_bytes(response, keep=keep, chunk=rechunk))
-            if not bodiless:
-                await _copy_answer(upstream.reader, client.writer, response, rechunk=rechunk)
-            await client.writer.drain()
-            if sending is not None:
-                await sending
-                keep = request.keep_alive and keep
-            self._keep(upstream, response, until_close=until_close)
-            return keep
+            await body.send(
+                self._client.reader, self._request, self._upstream.writer,
+                chunked=self._request.chunked,
+            )  # fmt: skip
+        except OSError:
+            return False
+        return True
+
+    def complete(self) -> bool:
+        """Whether all of the body has been passed on."""
+        task = self._task
+        return task is None or (
+            task.done() and not task.cancelled() and not task.exception() and task.result()
+        )
+
+    async def head(self) -> Head:
+        """Wait for the answer's head; a client that breaks off ends the wait.
+
+        Raises ``SourceEnded``, ``BadMessage``, ``TimeoutError``, and ``_Stale`` for no answer at all.
+        """
+        if self._task is None:
+            return await _response_head(self._upstream, self._request)
+        waiting = asyncio.create_task(_response_head(self._upstream, self._request))
+        try:
+            await asyncio.wait([self._task, waiting], return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done() and self._task.done():
+                self._task.result()
+            return await waiting
         finally:
-            if sending is not None and not sending.done():
-                sending.cancel()
-                with contextlib.suppress(
-                    asyncio.CancelledError, OSError, asyncio.IncompleteReadError
-                ):
-                    await sending
-
-    def _keep(self, upstream: Connection, response: Head, *, until_close: bool) -> None:
-        """Keep a connection for the next request, where both sides allow it and its endpoint still serves."""
-        kept = self._idle.setdefault(upstream.endpoint, [])
-        if until_close or not response.keep_alive or len(kept) >= KEPT_CONNECTIONS:
-            upstream.close()
-            if not kept:
-                del self._idle[upstream.endpoint]
-        else:
-            kept.append(upstream)
+            waiting.cancel()
 
 
-async def _refuse(client: _Client, status: int, why: str, *, close: bool) -> bool:
-    client.writer.write(http.plain_answer(status, why, close=close))
+async def _response_head(upstream: Upstream, request: Head) -> Head:
+    """Read the answer's head, past any 1xx."""
+    while True:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                raw = await upstream.reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as error:
+            if not error.partial:
+                raise _Stale from error
+            raise BadMessage(502, "the endpoint's answer broke off") from error
+        except asyncio.LimitOverrunError as error:
+            raise BadMessage(502, "the endpoint's head is too large") from error
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise _Stale from error
+        try:
+            response = http.parse_response(raw)
+        except BadMessage as error:
+            raise BadMessage(502, f"the endpoint's answer: {error}") from error
+        if response.status == 101 and not request.upgrade:
+            raise BadMessage(502, "the endpoint changed the protocol unasked")
+        if response.status >= 200 or response.status == 101:
+            return response
+
+
+async def _pass_on(
+    client: _Client, request: Head, upstream: Upstream, response: Head, sending: _Sending
+) -> tuple[bool, bool]:
+    """Write the answer; returns whether the client's and the endpoint's connections are kept.
+
+    After the head is out there is no other answer to give: whatever breaks then ends the client's connection.
+    """
+    if response.status == 101:
+        client.writer.write(http.write_head(b"HTTP/1.1 101 Switching Protocols", response.headers))
+        await body.tunnel((client.reader, client.writer), (upstream.reader, upstream.writer))
+        return False, False
+    bodiless = request.method == b"HEAD" or response.status in (204, 304)
+    until_close = not bodiless and not response.chunked and response.length is None
+    chunked = (response.chunked or until_close) and response.status != 204
+    keep = request.keep_alive and sending.complete()
+    if request.version == "1.0" and chunked:
+        chunked = False
+        keep = keep and bodiless
+    client.writer.write(_response_head_bytes(response, keep=keep, chunked=chunked))
+    if not bodiless:
+        try:
+            await body.send(upstream.reader, response, client.writer, chunked=chunked)
+        except BadMessage as error:
+            raise SourceEnded from error
+        except TimeoutError as error:
+            raise ConnectionResetError(str(error)) from error
+    await client.writer.drain()
+    complete = sending.complete()
+    client.unread = not complete
+    return keep and complete, complete and response.keep_alive and not until_close
+
+
+async def _answer(client: _Client, request: Head, status: int, why: str) -> bool:
+    client.unread = request.has_body
+    close = request.has_body or not request.keep_alive or request.upgrade
+    return await _refuse(client, status, why, close=close, bodiless=request.method == b"HEAD")
+
+
+async def _refuse(
+    client: _Client, status: int, why: str, *, close: bool, bodiless: bool = False
+) -> bool:
+    client.writer.write(http.plain_answer(status, why, close=close, bodiless=bodiless))
     await client.writer.drain()
     return not close
 
 
-def _host_of(request: Head) -> str:
-    """Return the host a request is for, without its port. Raises ``BadMessage``."""
-    hosts = [v for k, v in request.headers if k.lower() == b"host"]
-    if len(hosts) != 1:
-        raise BadMessage(400, "exactly one Host is needed")
-    text = hosts[0].decode("latin-1").strip()
-    if text.startswith("["):
-        return text.partition("]")[0] + "]"
-    return text.partition(":")[0].rstrip(".")
-
-
 def _request_head(request: Head, client: _Client) -> bytes:
-    headers = [
-        (k, v)
-        for k, v in http.passed_on(request)
-        if k.lower() not in (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
-                             b"x-forwarded-port", b"x-real-ip", b"expect")
-    ]  # fmt: skip
+    headers = [(k, v) for k, v in http.passed_on(request) if k.lower() not in _NOT_BELIEVED]
     address = client.address.encode()
     headers += [
         (b"X-Forwarded-For", address),
@@ -259,108 +314,9 @@ def _request_head(request: Head, client: _Client) -> bytes:
     return http.write_head(request.method + b" " + request.target + b" HTTP/1.1", headers)
 
 
-async def _response_head(upstream: Connection) -> Head:
-    """Read the answer's head, past any 1xx. Raises ``_Stale`` when the connection ended without one byte."""
-    while True:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await upstream.writer.drain()
-                raw = await upstream.reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError as error:
-            if not error.partial:
-                raise _Stale from error
-            raise BadMessage(502, "the endpoint's answer broke off") from error
-        except asyncio.LimitOverrunError as error:
-            raise BadMessage(502, "the endpoint's head is too large") from error
-        except OSError as error:
-            raise _Stale from error
-        response = http.parse_response(raw)
-        if response.status >= 200 or response.status == 101:
-            return response
-
-
-def _upgrade_head(response: Head) -> bytes:
-    return http.write_head(b"HTTP/1.1 101 Switching Protocols", response.headers)
-
-
-def _response_bytes(response: Head, *, keep: bool, chunk: bool) -> bytes:
+def _response_head_bytes(response: Head, *, keep: bool, chunked: bool) -> bytes:
     headers = http.passed_on(response)
-    if response.chunked or chunk:
+    if chunked:
         headers.append((b"Transfer-Encoding", b"chunked"))
     headers.append((b"Connection", b"keep-alive" if keep else b"close"))
-    return http.write_head(f"HTTP/1.1 {response.status} ".encode(), headers)
-
-
-async def _copy_exactly(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int
-) -> None:
-    while count:
-        piece = await reader.read(min(count, _PIECE))
-        if not piece:
-            raise asyncio.IncompleteReadError(b"", count)
-        writer.write(piece)
-        await writer.drain()
-        count -= len(piece)
-
-
-async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass a chunked body on, chunk by chunk, with its trailers."""
-    while True:
-        line = await reader.readline()
-        try:
-            size = int(line.split(b";")[0].strip(), 16)
-        except ValueError as error:
-            raise BadMessage(400, "a chunk has no size") from error
-        writer.write(line)
-        if size == 0:
-            break
-        await _copy_exactly(reader, writer, size + 2)
-    while True:
-        line = await reader.readline()
-        writer.write(line)
-        if line in (b"\r\n", b"\n", b""):
-            await writer.drain()
-            return
-
-
-async def _copy_body(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Head
-) -> None:
-    with contextlib.suppress(ConnectionError):
-        if request.chunked:
-            await _copy_chunks(reader, writer)
-        else:
-            await _copy_exactly(reader, writer, request.length or 0)
-
-
-async def _copy_answer(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, response: Head, *, rechunk: bool
-) -> None:
-    if response.chunked:
-        await _copy_chunks(reader, writer)
-    elif response.length is not None:
-        await _copy_exactly(reader, writer, response.length)
-    elif rechunk:
-        while piece := await reader.read(_PIECE):
-            writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-            await writer.drain()
-        writer.write(b"0\r\n\r\n")
-
-
-async def _tunnel(client: _Client, upstream: Connection) -> None:
-    """Join both sides until both have ended."""
-
-    async def one_way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while piece := await reader.read(_PIECE):
-                writer.write(piece)
-                await writer.drain()
-            if writer.can_write_eof():
-                writer.write_eof()
-            else:
-                writer.close()
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(one_way(client.reader, upstream.writer))
-        group.create_task(one_way(upstream.reader, client.writer))
-    upstream.close()
+    return http.write_head(b"HTTP/1.1 %d %b" % (response.status, response.reason), headers)

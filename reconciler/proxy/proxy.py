@@ -30,6 +30,10 @@ log = structlog.get_logger(__name__)
 
 #: An address that cannot be listened on is tried again after this, in seconds.
 RETRY_SECONDS = 2.0
+LONGEST_RETRY_SECONDS = 30.0
+
+#: A TLS handshake takes no longer than this, in seconds.
+HANDSHAKE_SECONDS = 10.0
 
 
 class Proxy:
@@ -79,6 +83,14 @@ class Proxy:
         cache.subscribe(kinds.ENDPOINT_SLICE, self._slice_changed)
         cache.subscribe(kinds.INGRESS, self._ingress_changed)
         cache.subscribe(kinds.INGRESS_CLASS, self._class_changed)
+        for kind, changed in (
+            (kinds.SERVICE, self._service_changed),
+            (kinds.ENDPOINT_SLICE, self._slice_changed),
+            (kinds.INGRESS_CLASS, self._class_changed),
+            (kinds.INGRESS, self._ingress_changed),
+        ):
+            for obj in cache.snapshot.list(kind):
+                changed(None, obj)
 
     @property
     def http_url(self) -> str:
@@ -97,34 +109,50 @@ class Proxy:
     async def run(self) -> None:
         """Serve until cancelled. Raises ``ReconcilerError`` when an Ingress port cannot be had."""
         plain = self._host_socket(self._ports[0], "--http-port")
-        secure = self._host_socket(self._ports[1], "--https-port")
+        try:
+            secure = self._host_socket(self._ports[1], "--https-port")
+        except ReconcilerError:
+            plain.close()
+            raise
         limit = http.LARGEST_HEAD
-        server = await asyncio.start_server(self._ingress.serve, sock=plain, limit=limit)
+        server = await asyncio.start_server(self._accept, sock=plain, limit=limit)
         tls_server = await asyncio.start_server(
-            self._ingress.serve, sock=secure, limit=limit, ssl=self._certificates.default
-        )
+            self._accept, sock=secure, limit=limit, ssl=self._certificates.default,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        )  # fmt: skip
         for index, (sock, scheme) in enumerate(((plain, "http"), (secure, "https"))):
             self._urls[index] = f"{scheme}://{self._shown()}:{sock.getsockname()[1]}"
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(self._serve_dns(), name="dns")
+                naming = asyncio.Event()
+                group.create_task(self._serve_dns(naming), name="dns")
                 for listener in self._table.listeners():
                     self._start(listener)
+                await naming.wait()
                 self.ready.set()
                 await asyncio.get_running_loop().create_future()
         finally:
             self._group = None
             server.close()
             tls_server.close()
-            self._ingress.close()
+            self._ingress.pool.close()
             self._dialer.close()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._group is None:
+            writer.close()
+        else:
+            self._group.create_task(self._ingress.serve(reader, writer), name="ingress-client")
+
     def _shown(self) -> str:
-        return "127.0.0.1" if self._listen in ("0.0.0.0", "") else self._listen  # noqa: S104
+        if self._listen in ("0.0.0.0", ""):  # noqa: S104
+            return "127.0.0.1"
+        return f"[{self._listen}]" if ":" in self._listen else self._listen
 
     def _host_socket(self, port: int, flag: str) -> socket.socket:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in self._listen else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((self._listen, port))
@@ -152,7 +180,7 @@ class Proxy:
         for listener in change.added:
             self._start(listener)
         if change.drained:
-            self._ingress.drain(change.drained)
+            self._ingress.pool.drain(change.drained)
 
     def _start(self, listener: Listener) -> None:
         if self._group is None or listener in self._serving:
@@ -166,29 +194,41 @@ class Proxy:
 
     async def _serve(self, listener: Listener) -> None:
         served = TcpListener(listener, self._table, self._balancer, self._dialer)
+        wait = RETRY_SECONDS
         while True:
             try:
                 if listener.outside:
                     sock = self._host_socket(listener.port, "another port")
                 else:
                     sock = await self._network.listen(listener.address, listener.port)
-            except (ReconcilerError, RuntimeFailure) as error:
+            except (ReconcilerError, OSError) as error:
                 self._problems[_title(listener)] = str(error)
-                await self._clock.sleep(RETRY_SECONDS)
+                await self._clock.sleep(wait)
+                wait = min(wait * 2, LONGEST_RETRY_SECONDS)
                 continue
+            wait = RETRY_SECONDS
             self._problems.pop(_title(listener), None)
             await served.serve(sock)
 
-    async def _serve_dns(self) -> None:
+    async def _serve_dns(self, tried: asyncio.Event) -> None:
+        """Serve names; ``tried`` is set when they are served, or cannot be for now."""
+        loop = asyncio.get_running_loop()
+        wait = RETRY_SECONDS
         while True:
+            datagram: socket.socket | None = None
             try:
                 datagram = await self._network.datagram(self._dns_address, 53)
                 listening = await self._network.listen(self._dns_address, 53)
-            except RuntimeFailure as error:
+            except (RuntimeFailure, OSError) as error:
+                if datagram is not None:
+                    datagram.close()
                 self._problems["DNS"] = str(error)
-                await self._clock.sleep(RETRY_SECONDS)
+                tried.set()
+                await self._clock.sleep(wait)
+                wait = min(wait * 2, LONGEST_RETRY_SECONDS)
                 continue
             self._problems.pop("DNS", None)
+            loop.call_soon(tried.set)
             await dns.serve(self._resolver, datagram, listening)
 
     # -- what changes --------------------------------------------------------------------------------------------
@@ -199,10 +239,12 @@ class Proxy:
             self._apply(self._table.set_service((namespace_of(obj), name_of(obj)), new))
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
-        for piece in (old, new):
-            service = slice_service(piece) if piece is not None else None
-            if piece is not None and service is not None and (piece is new or new is None):
-                self._apply(self._table.set_slice(service, name_of(piece), new))
+        left = slice_service(old) if old is not None else None
+        joined = slice_service(new) if new is not None else None
+        if old is not None and left is not None and left != joined:
+            self._apply(self._table.set_slice(left, name_of(old), None))
+        if new is not None and joined is not None:
+            self._apply(self._table.set_slice(joined, name_of(new), new))
 
     def _ingress_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
