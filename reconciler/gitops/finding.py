@@ -27,6 +27,7 @@ class Finding(NamedTuple):
     item: int | None = None
     object: ObjectName = ObjectName()
     path: str = ""
+    hint: str = ""  # what to do, where the message does not say it
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of ``validate --format json``."""
@@ -48,13 +49,26 @@ class Finding(NamedTuple):
         }
         if self.item is not None:
             found["item"] = self.item
+        if self.hint:
+            found["hint"] = self.hint
         return found
 
     def text(self) -> str:
         """Return the line that a user reads."""
-        return (
-            f"{self.file}:{self.line}:{self.column}: {self.severity}: {self.message} [{self.rule}]"
+        said = f"{self.message} ({self.hint})" if self.hint else self.message
+        return _printable(
+            f"{self.file}:{self.line}:{self.column}: {self.severity}: {said} [{self.rule}]"
         )
+
+
+def _printable(text: str) -> str:
+    """Return a text that cannot steer a terminal, nor break its encoding: a manifest's words are a stranger's."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in text
+    )
 
 
 def pointer(path: tuple[str | int, ...]) -> str:

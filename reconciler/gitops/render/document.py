@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.gitops.finding import Finding, ObjectName, pointer
+from reconciler.gitops.render import reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.api.objects import Object
-
-Path = tuple[str | int, ...]
+    from reconciler.gitops.render.reader import Path
 
 
 class Origin(NamedTuple):
@@ -24,25 +25,50 @@ class Origin(NamedTuple):
     item: int | None = None
 
 
+class Positions:
+    """Where the parts of a text's documents stand. Worked out when first asked: most documents are sound."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | bytes) -> None:
+        self._text = text
+
+    def of(self, document: int) -> Mapping[Path, tuple[int, int]]:
+        """Return (line, column) of every key and item of a document, by path."""
+        found = _marks(self)
+        return found[document] if document < len(found) else {}
+
+    def text(self) -> str:
+        """Return the text that was read."""
+        return self._text if isinstance(self._text, str) else self._text.decode("utf-8-sig")
+
+
+@functools.lru_cache(maxsize=32)
+def _marks(positions: Positions) -> list[reader.Marks]:
+    return reader.marks(positions.text())
+
+
 class Document(NamedTuple):
-    """One object. ``marks`` has (line, column) of every key and item, by path from the document's root."""
+    """One object, and where it stands. A document is the same one as long as its text is."""
 
     object: Object
     origin: Origin
-    marks: Mapping[Path, tuple[int, int]]
-    digest: str = ""
+    positions: Positions
 
     def position(self, path: Path) -> tuple[int, int]:
         """Return where a path stands; for one that is not there, where its nearest parent does."""
-        prefix: Path = () if self.origin.item is None else ("items", self.origin.item)
-        full = (*prefix, *path)
-        while full:
-            if full in self.marks:
-                return self.marks[full]
+        item = self.origin.item
+        full: Path = path if item is None else ("items", item, *path)
+        known = self.positions.of(self.origin.document)
+        while len(full) > (0 if item is None else 2):
+            if full in known:
+                return known[full]
             full = full[:-1]
         return self.origin.line, self.origin.column
 
-    def finding(self, rule: str, severity: str, message: str, path: Path = ()) -> Finding:
+    def finding(
+        self, rule: str, severity: str, message: str, path: Path = (), hint: str = ""
+    ) -> Finding:
         """Return a finding about a part of this document."""
         line, column = self.position(path)
         meta: Any = self.object.get("metadata")
@@ -55,7 +81,7 @@ class Document(NamedTuple):
         )
         return Finding(
             rule, severity, message, self.origin.file, line, column,
-            self.origin.document, self.origin.item, name, pointer(path),
+            self.origin.document, self.origin.item, name, pointer(path), hint,
         )  # fmt: skip
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reconciler.api import schemas
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import reader
-from reconciler.gitops.render.document import Document, Origin, Rendered
+from reconciler.gitops.render.document import Document, Origin, Positions, Rendered
 from reconciler.gitops.render.template import TemplateError, Templates
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from reconciler.gitops.source import File, Snapshot
 
 _NOT_MANIFESTS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+
+#: JSON writes characters beyond U+FFFF as two escapes, which YAML does not know.
+_SURROGATES = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 class _One(NamedTuple):
@@ -98,27 +103,29 @@ def _render_file(file: File, templates: Templates) -> _One:
 
 
 def _documents(text: str, file: File) -> _One:
-    found, findings = reader.read(text, file.path)
+    # What was rendered, or had to be rewritten, is kept; a plain file's bytes are in the snapshot anyway.
+    written = _SURROGATES.sub(_character, text) if file.path.endswith(".json") else text
+    plain = written is text or written == text
+    plain = plain and not file.path.endswith(".j2")
+    positions = Positions(file.data if plain else written)
+    found, findings = reader.read(written, file.path)
     documents: list[Document] = []
     for index, one in enumerate(found):
-        if one.value is None:
+        if one.value is None or not one.readable:
             continue
         origin = Origin(file.path, one.line, one.column, index)
         if not isinstance(one.value, dict):
-            told = f"expected an object, got {_word(one.value)}"
+            told = f"expected an object, got {schemas.describe(one.value)}"
             findings.append(
                 Finding("schema/type", "error", told, file.path, one.line, one.column, index)
             )
             continue
-        digest = f"{file.digest}:{index}"
-        document = Document(one.value, origin, one.marks, digest)
-        missing = [
-            f
-            for f in ("apiVersion", "kind")
-            if not isinstance(one.value.get(f), str) or not one.value[f]
-        ]
+        document = Document(one.value, origin, positions)
+        missing = [f for f in ("apiVersion", "kind") if not _is_word(one.value.get(f))]
         if missing:
-            told = f"missing field {' and '.join(repr(m) for m in missing)}: every manifest needs apiVersion and kind"
+            told = (
+                f"missing field {' and '.join(missing)}: every manifest needs apiVersion and kind"
+            )
             findings.append(document.finding("schema/missing-type", "error", told))
         elif one.value["kind"] == "List" and one.value["apiVersion"] == "v1":
             documents += _items(document, findings)
@@ -131,20 +138,29 @@ def _items(listed: Document, findings: list[Finding]) -> list[Document]:
     """Return the items of a ``List`` as documents of their own."""
     documents = []
     items = listed.object.get("items")
-    for number, item in enumerate(items if isinstance(items, list) else []):
+    if not isinstance(items, list):
+        if items is not None:
+            told = f"expected an array, got {schemas.describe(items)}"
+            findings.append(listed.finding("schema/type", "error", told, ("items",)))
+        return []
+    for number, item in enumerate(items):
         line, column = listed.position(("items", number))
         origin = Origin(listed.origin.file, line, column, listed.origin.document, number)
-        if not isinstance(item, dict) or not item.get("kind") or not item.get("apiVersion"):
+        document = Document(item if isinstance(item, dict) else {}, origin, listed.positions)
+        if not _is_word(document.object.get("kind")) or not _is_word(
+            document.object.get("apiVersion")
+        ):
             told = "every item of a List needs apiVersion and kind"
-            findings.append(
-                Document({}, origin, listed.marks).finding("schema/missing-type", "error", told)
-            )
+            findings.append(document.finding("schema/missing-type", "error", told))
             continue
-        documents.append(Document(item, origin, listed.marks, f"{listed.digest}:{number}"))
+        documents.append(document)
     return documents
 
 
-def _word(value: Any) -> str:
-    if isinstance(value, list):
-        return "a list"
-    return "text" if isinstance(value, str) else type(value).__name__
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _character(pair: re.Match[str]) -> str:
+    high, low = int(pair[1], 16), int(pair[2], 16)
+    return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.render import Document
-    from reconciler.gitops.render.document import Path
+    from reconciler.gitops.render.reader import Path
 
 
 def not_honoured(document: Document, honoured: frozenset[str]) -> Iterator[Finding]:

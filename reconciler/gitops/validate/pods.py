@@ -6,21 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Object
-    from reconciler.gitops.render.document import Path
+    from reconciler.gitops.render.reader import Path
 
-_TEMPLATES = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
+_TEMPLATE: Path = ("spec", "template", "spec")
+_PATHS: dict[tuple[str, str], Path] = {
+    ("v1", "Pod"): ("spec",),
+    ("apps/v1", "Deployment"): _TEMPLATE,
+    ("apps/v1", "ReplicaSet"): _TEMPLATE,
+    ("apps/v1", "StatefulSet"): _TEMPLATE,
+    ("apps/v1", "DaemonSet"): _TEMPLATE,
+    ("batch/v1", "Job"): _TEMPLATE,
+    ("batch/v1", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
+}
 
 
 def pod_spec_of(obj: Object) -> tuple[Path, dict[str, Any]] | None:
     """Return the path to an object's Pod spec and the spec; None where it has none."""
-    kind = obj.get("kind")
-    if kind == "Pod" and obj.get("apiVersion") == "v1":
-        path: Path = ("spec",)
-    elif kind in _TEMPLATES:
-        path = ("spec", "template", "spec")
-    elif kind == "CronJob":
-        path = ("spec", "jobTemplate", "spec", "template", "spec")
-    else:
+    path = _PATHS.get((str(obj.get("apiVersion")), str(obj.get("kind"))))
+    if path is None:
         return None
     value: Any = obj
     for part in path:

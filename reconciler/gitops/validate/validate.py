@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.api import kinds, names, rules, schemas
+from reconciler.api import rules, schemas
 from reconciler.api.objects import GroupVersionKind
 from reconciler.gitops.validate.honoured import not_honoured
-from reconciler.gitops.validate.references import check_references
+from reconciler.gitops.validate.metadata import check_names, check_shape
+from reconciler.gitops.validate.references import Facts, check_references, facts_of
+from reconciler.gitops.validate.served import check_kind, notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +26,41 @@ _KEYWORDS = {
     "oneOf": "type",
     "anyOf": "type",
 }
+_REASONS = {
+    "FieldValueInvalid": "invalid",
+    "FieldValueRequired": "required",
+    "FieldValueDuplicate": "duplicate",
+    "FieldValueNotFound": "not-found",
+    "FieldValueForbidden": "forbidden",
+    "FieldValueNotSupported": "not-supported",
+}
+
+
+class _Checked(NamedTuple):
+    """What is known of one document by itself; ``document`` is kept so that its identity stays its own."""
+
+    document: Document
+    findings: tuple[Finding, ...]
+    facts: Facts | None
+    notice: tuple[str, str] | None
 
 
 class ValidateCache:
-    """What documents by themselves were found to be, by their digest."""
+    """What documents by themselves were found to be. Keep one for each source, beside its ``RenderCache``."""
 
     def __init__(self) -> None:
-        self.found: dict[str, tuple[Finding, ...]] = {}
+        self._checked: dict[int, _Checked] = {}
+        self._options: tuple[frozenset[str] | None, str] | None = None
+
+    def checked(
+        self, documents: Sequence[Document], honoured: frozenset[str] | None, namespace: str
+    ) -> list[_Checked]:
+        """Return what is known of each document; only those that are new are looked at."""
+        known = self._checked if self._options == (honoured, namespace) else {}
+        found = [known.get(id(d)) or _check(d, honoured, namespace) for d in documents]
+        self._checked = {id(c.document): c for c in found}
+        self._options = (honoured, namespace)
+        return found
 
 
 def validate(
@@ -47,90 +77,55 @@ def validate(
     ``honoured`` are the fields that the runtime acts on (None: do not check); ``exists`` says of an object outside
     of the set that it is there.
     """
-    findings: list[Finding] = []
-    kept: dict[str, tuple[Finding, ...]] = {}
-    broken: set[int] = set()
-    for document in documents:
-        found = cache.found.get(document.digest) if cache is not None and document.digest else None
-        if found is None:
-            found = tuple(_alone(document, honoured))
-        kept[document.digest] = found
-        findings.extend(found)
-        if any(f.severity == "error" for f in found):
-            broken.add(id(document))
-    if cache is not None:
-        cache.found = kept
-    findings.extend(_unknown_kinds(documents))
+    cache = cache if cache is not None else ValidateCache()
+    checked = cache.checked(documents, honoured, default_namespace)
+    findings = [f for c in checked for f in c.findings]
+    told: set[str] = set()
+    for one in checked:
+        if one.notice is not None and one.notice[1] not in told:
+            rule, words = one.notice
+            told.add(words)
+            findings.append(one.document.finding(rule, "info", words, ("kind",)))
     if references:
-        sound = [d for d in documents if id(d) not in broken]
+        facts = [c.facts for c in checked]
         findings.extend(
-            check_references(documents, sound, default_namespace, exists or (lambda _: False))
+            check_references(documents, facts, default_namespace, exists or (lambda _: False))
         )
     return tuple(sorted(findings, key=lambda f: (f.file, f.line, f.column, f.rule, f.message)))
 
 
+def _check(document: Document, honoured: frozenset[str] | None, namespace: str) -> _Checked:
+    findings = tuple(_alone(document, honoured))
+    broken = any(f.severity == "error" for f in findings)
+    return _Checked(
+        document,
+        findings,
+        None if broken else facts_of(document.object, namespace),
+        None if broken else notice(GroupVersionKind.of(document.object)),
+    )
+
+
 def _alone(document: Document, honoured: frozenset[str] | None) -> Iterator[Finding]:
-    """Yield what is wrong with one document by itself."""
-    obj = document.object
-    count = 0
-    if not schemas.is_valid(obj):
-        for error in schemas.errors(obj):
-            count += 1
-            rule = f"schema/{_KEYWORDS.get(error.keyword, error.keyword)}"
-            yield document.finding(rule, "error", error.message, error.path)
-    if count:
-        # Rules read what the schema promises; without that they would only repeat it.
+    """Yield what is wrong with one document by itself; rules are asked only where the shape is right."""
+    shape = [*_schema(document), *check_kind(document)]
+    yield from shape
+    if shape:
         return
-    yield from _names(document)
-    for problem in rules.problems(obj):
-        yield document.finding(
-            "rule/" + _rule_of(problem),
-            "error",
-            f"{problem.field}: {problem.message}",
-            problem.path,
-        )
+    yield from check_names(document)
+    for problem in rules.problems(document.object):
+        rule = _REASONS.get(problem.reason, "invalid")
+        told = f"{problem.field}: {problem.message}"
+        yield document.finding(f"rule/{rule}", "error", told, problem.path)
     if honoured is not None:
         yield from not_honoured(document, honoured)
 
 
-def _rule_of(problem: rules.Problem) -> str:
-    return {
-        "FieldValueInvalid": "invalid", "FieldValueRequired": "required", "FieldValueDuplicate": "duplicate",
-        "FieldValueNotFound": "not-found", "FieldValueForbidden": "forbidden",
-        "FieldValueNotSupported": "not-supported",
-    }.get(problem.reason, "invalid")  # fmt: skip
-
-
-def _names(document: Document) -> Iterator[Finding]:
-    meta = document.object.get("metadata") or {}
-    name = meta.get("name")
-    if not name:
-        if not meta.get("generateName"):
-            told = "metadata.name: Required value: name or generateName is required"
-            yield document.finding("rule/required", "error", told, ("metadata", "name"))
-        return
-    wrong = names.problem(str(document.object.get("kind")), str(name))
-    if wrong:
-        told = f'metadata.name: Invalid value: "{name}": {wrong}'
-        yield document.finding("rule/name", "error", told, ("metadata", "name"))
-    for field in ("labels", "annotations"):
-        for key, value in (meta.get(field) or {}).items():
-            wrong = names.qualified_problem(str(key))
-            if not wrong and field == "labels":
-                wrong = names.label_value_problem(value)
-            if wrong:
-                told = f'metadata.{field}: Invalid value: "{key}": {wrong}'
-                yield document.finding("rule/name", "error", told, ("metadata", field, str(key)))
-
-
-def _unknown_kinds(documents: Sequence[Document]) -> Iterator[Finding]:
-    """Yield one notice a kind that is stored and shown, and never run."""
-    told: set[tuple[str, str]] = set()
-    for document in documents:
-        gvk = GroupVersionKind.of(document.object)
-        known = kinds.lookup(gvk.group, gvk.kind)
-        if (known is not None and known.run) or (gvk.group, gvk.kind) in told:
-            continue
-        told.add((gvk.group, gvk.kind))
-        message = f"{gvk.kind} ({gvk.api_version}) is stored and shown; nothing here runs it"
-        yield document.finding("runtime/kind-not-run", "info", message, ("kind",))
+def _schema(document: Document) -> Iterator[Finding]:
+    obj = document.object
+    if schemas.load(GroupVersionKind.of(obj)) is None:
+        yield from check_shape(document)
+    elif not schemas.is_valid(obj):
+        for error in schemas.errors(obj):
+            rule = f"schema/{_KEYWORDS.get(error.keyword, error.keyword)}"
+            hint = "" if error.hint and error.hint in error.message else error.hint
+            yield document.finding(rule, "error", error.message, error.path, hint)
