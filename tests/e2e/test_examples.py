@@ -96,10 +96,14 @@ def test_shop_serves_and_keeps_its_orders(shop: Machine) -> None:
         os.kill(pid, signal.SIGKILL)
     eventually(still_there)
 
-    shop.run("scale", "statefulset/database", "-n", "shop", "--replicas", "0")
-    eventually(lambda: not processes("database-0"))
-    eventually(still_there)  # put back: replicas is a field the manifest owns
-    assert shop.json("get", "pod", "database-0", "-n", "shop")["metadata"]["uid"] != uid
+    shop.run("delete", "pod", "database-0", "-n", "shop")
+
+    def replaced() -> bool:
+        pod = shop.json("get", "pod", "database-0", "-n", "shop")
+        return bool(pod["metadata"]["uid"] != uid)
+
+    eventually(replaced)
+    eventually(still_there)
 
     shop.run("down")
     assert not processes("database-0")
