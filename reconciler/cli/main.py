@@ -113,6 +113,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = _fail(error)
     except BaseExceptionGroup as several:
         code = _fail(_first(several))
+    except Exception as error:  # noqa: BLE001 - a user gets one line, whatever it is
+        code = _fail(error)
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else 1
     else:

@@ -133,6 +133,7 @@ async def _undo(settings: Settings, target: names.Target, namespace: str, number
             told = f"revision {number}" if number else "an earlier revision"
             raise ReconcilerError(f"{target.name} has no {told} to go back to")
         template = copy(chosen[0])
+        template.pop("$patch", None)  # a ControllerRevision's data is a patch
         (template.get("metadata") or {}).get("labels", {}).pop("pod-template-hash", None)
         await client.update(
             {**obj, "spec": {**obj["spec"], "template": template}},

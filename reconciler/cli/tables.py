@@ -15,12 +15,20 @@ Cells = list[str]
 
 
 class Columns(NamedTuple):
-    """A kind's columns after NAME and before AGE; ``wide`` come after AGE with ``-o wide``."""
+    """A kind's columns after NAME and before AGE; ``wide`` come after AGE with ``-o wide``.
+
+    ``timed`` stands in for ``cells`` where the time matters; ``late`` come after AGE always; ``bare`` kinds have
+    neither NAME nor AGE.
+    """
 
     titles: tuple[str, ...]
-    cells: Callable[[Object], Cells]
+    cells: Callable[[Object], Cells] = lambda _: []
     wide_titles: tuple[str, ...] = ()
     wide_cells: Callable[[Object], Cells] = lambda _: []
+    timed: Callable[[Object, float], Cells] | None = None
+    late_titles: tuple[str, ...] = ()
+    late_cells: Callable[[Object], Cells] = lambda _: []
+    bare: bool = False
 
 
 def table(
@@ -37,13 +45,17 @@ def table(
     columns = COLUMNS.get(
         (str(objects[0].get("apiVersion")), str(objects[0].get("kind"))), Columns((), lambda _: [])
     )
-    titles = [*(["NAMESPACE"] if namespaces else []), "NAME", *columns.titles, "AGE"]
+    titles = [*columns.titles] if columns.bare else ["NAME", *columns.titles, "AGE"]
+    titles = [*(["NAMESPACE"] if namespaces else []), *titles, *columns.late_titles]
     titles += columns.wide_titles if wide else ()
     rows: list[Cells] = [titles]
     for obj in objects:
         meta = obj["metadata"]
         row = [meta.get("namespace", "")] if namespaces else []
-        row += [prefix + meta["name"], *columns.cells(obj), age(meta.get("creationTimestamp"), now)]
+        cells = columns.timed(obj, now) if columns.timed else columns.cells(obj)
+        if not columns.bare:
+            cells = [prefix + meta["name"], *cells, age(meta.get("creationTimestamp"), now)]
+        row += [*cells, *columns.late_cells(obj)]
         rows.append([*row, *(columns.wide_cells(obj) if wide else [])])
     return aligned(rows)
 
@@ -111,27 +123,60 @@ def pod_state(pod: Object) -> str:
             return f"Init:{waiting['reason']}"
         if not pod["metadata"].get("deletionTimestamp"):
             return f"Init:{number}/{len(init)}"
+    running = False
     for container in reversed(status.get("containerStatuses") or []):
         state = container.get("state") or {}
         if (state.get("waiting") or {}).get("reason"):
             shown = state["waiting"]["reason"]
-        elif state.get("terminated"):
-            shown = (
-                state["terminated"].get("reason") or f"ExitCode:{state['terminated']['exitCode']}"
-            )
-    return "Terminating" if pod["metadata"].get("deletionTimestamp") else shown
+        elif ended := state.get("terminated"):
+            shown = ended.get("reason") or f"ExitCode:{ended['exitCode']}"
+        elif state.get("running") is not None and container.get("ready"):
+            running = True
+    if shown == "Completed" and running:
+        shown = "Running" if _is_ready(pod) else "NotReady"
+    over = status.get("phase") in ("Succeeded", "Failed")
+    return "Terminating" if pod["metadata"].get("deletionTimestamp") and not over else shown
 
 
-def _pod(pod: Object) -> Cells:
-    containers = _status(pod).get("containerStatuses") or []
-    total = len(_spec(pod).get("containers") or ())
-    ready = sum(bool(c.get("ready")) for c in containers)
-    restarts = sum(c.get("restartCount", 0) for c in containers)
-    return [f"{ready}/{total}", pod_state(pod), str(restarts)]
+def _is_ready(obj: Object) -> bool:
+    conditions = _status(obj).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _pod(pod: Object, now: float) -> Cells:
+    """Return READY, STATUS, RESTARTS; sidecars count among the containers."""
+    spec, status = _spec(pod), _status(pod)
+    sidecars = {
+        c["name"] for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"
+    }
+    counted = [
+        *(c for c in status.get("initContainerStatuses") or () if c["name"] in sidecars),
+        *(status.get("containerStatuses") or ()),
+    ]
+    state = pod_state(pod)
+    starting = state.startswith("Init:")
+    restarted = (status.get("initContainerStatuses") or []) if starting else counted
+    total = len(spec.get("containers") or ()) + len(sidecars)
+    restarts = sum(c.get("restartCount", 0) for c in restarted)
+    ended = [
+        ((c.get("lastState") or {}).get("terminated") or {}).get("finishedAt") or ""
+        for c in restarted
+    ]
+    last = max(ended, default="")
+    shown = f"{restarts} ({age(last, now)} ago)" if restarts and last else str(restarts)
+    return [f"{sum(bool(c.get('ready')) for c in counted)}/{total}", state, shown]
 
 
 def _pod_wide(pod: Object) -> Cells:
-    return [_status(pod).get("podIP") or "<none>", _spec(pod).get("nodeName") or "<none>"]
+    status, spec = _status(pod), _spec(pod)
+    gates = [g["conditionType"] for g in spec.get("readinessGates") or ()]
+    true = {c["type"] for c in status.get("conditions") or () if c["status"] == "True"}
+    return [
+        status.get("podIP") or "<none>",
+        spec.get("nodeName") or "<none>",
+        status.get("nominatedNodeName") or "<none>",
+        f"{sum(g in true for g in gates)}/{len(gates)}" if gates else "<none>",
+    ]
 
 
 def _templates(obj: Object) -> Cells:
@@ -214,7 +259,7 @@ def _claim(obj: Object) -> Cells:
     return [
         status.get("phase", ""), spec.get("volumeName", ""),
         (status.get("capacity") or {}).get("storage", ""), _modes(status.get("accessModes")),
-        spec.get("storageClassName") or "",
+        spec.get("storageClassName") or "", spec.get("volumeAttributesClassName") or "<unset>",
     ]  # fmt: skip
 
 
@@ -224,18 +269,36 @@ def _volume(obj: Object) -> Cells:
     return [
         (spec.get("capacity") or {}).get("storage", ""), _modes(spec.get("accessModes")),
         spec.get("persistentVolumeReclaimPolicy", ""), _status(obj).get("phase", ""), claim,
-        spec.get("storageClassName") or "",
+        spec.get("storageClassName") or "", spec.get("volumeAttributesClassName") or "<unset>",
+        _status(obj).get("reason", ""),
     ]  # fmt: skip
 
 
+def _volume_mode(obj: Object) -> Cells:
+    return [_spec(obj).get("volumeMode") or "Filesystem"]
+
+
 def _node(obj: Object) -> Cells:
-    ready = any(
-        c["type"] == "Ready" and c["status"] == "True" for c in _status(obj).get("conditions") or ()
-    )
-    shown = "Ready" if ready else "NotReady"
+    shown = "Ready" if _is_ready(obj) else "NotReady"
     if _spec(obj).get("unschedulable"):
         shown += ",SchedulingDisabled"
-    return [shown, "<none>", (_status(obj).get("nodeInfo") or {}).get("kubeletVersion", "")]
+    prefix = "node-role.kubernetes.io/"
+    labels = obj["metadata"].get("labels") or {}
+    roles = sorted(k.removeprefix(prefix) for k in labels if k.startswith(prefix))
+    return [shown, ",".join(roles) or "<none>"]
+
+
+def _node_info(obj: Object, name: str) -> str:
+    return str((_status(obj).get("nodeInfo") or {}).get(name) or "<unknown>")
+
+
+def _node_wide(obj: Object) -> Cells:
+    found = {a["type"]: a["address"] for a in reversed(_status(obj).get("addresses") or ())}
+    kernel, machine = _node_info(obj, "kernelVersion"), _node_info(obj, "architecture")
+    return [
+        found.get("InternalIP", "<none>"), found.get("ExternalIP", "<none>"),
+        _node_info(obj, "osImage"), f"{kernel} ({machine})", _node_info(obj, "containerRuntimeVersion"),
+    ]  # fmt: skip
 
 
 def _slice(obj: Object) -> Cells:
@@ -257,21 +320,52 @@ def _application(obj: Object) -> Cells:
     ]
 
 
-def _event(obj: Object) -> Cells:
+def _event(obj: Object, now: float) -> Cells:
     about = obj.get("involvedObject") or {}
-    name = f"{about.get('kind', '').lower()}/{about.get('name', '')}"
+    seen = obj.get("lastTimestamp") or obj.get("eventTime") or obj.get("firstTimestamp")
     return [
+        age(seen, now),
         obj.get("type", ""),
         obj.get("reason", ""),
-        name,
+        f"{about.get('kind', '').lower()}/{about.get('name', '')}",
         " ".join(obj.get("message", "").split()),
     ]
+
+
+def _class(obj: Object) -> Cells:
+    """Return a StorageClass's cells."""
+    return [
+        obj.get("provisioner", ""),
+        obj.get("reclaimPolicy", "Delete"),
+        obj.get("volumeBindingMode", "Immediate"),
+        str(bool(obj.get("allowVolumeExpansion"))).lower(),
+    ]
+
+
+def _ingress_class(obj: Object) -> Cells:
+    ref = _spec(obj).get("parameters") or {}
+    kind = f"{ref.get('kind')}.{ref['apiGroup']}" if ref.get("apiGroup") else ref.get("kind")
+    return [_spec(obj).get("controller", ""), f"{kind}/{ref.get('name')}" if ref else "<none>"]
+
+
+def _controller_revision(obj: Object) -> Cells:
+    owners = obj["metadata"].get("ownerReferences") or ()
+    owner = next((r for r in owners if r.get("controller")), None)
+    if owner is None:
+        return ["<none>", str(obj.get("revision", ""))]
+    group = owner["apiVersion"].rpartition("/")[0]
+    kind = f"{owner['kind'].lower()}.{group}" if group else owner["kind"].lower()
+    return [f"{kind}/{owner['name']}", str(obj.get("revision", ""))]
 
 
 _WORKLOAD_WIDE = ("CONTAINERS", "IMAGES", "SELECTOR")
 
 COLUMNS: dict[tuple[str, str], Columns] = {
-    ("v1", "Pod"): Columns(("READY", "STATUS", "RESTARTS"), _pod, ("IP", "NODE"), _pod_wide),
+    ("v1", "Pod"): Columns(
+        ("READY", "STATUS", "RESTARTS"), timed=_pod,
+        wide_titles=("IP", "NODE", "NOMINATED NODE", "READINESS GATES"), wide_cells=_pod_wide,
+    ),
+    ("apps/v1", "ControllerRevision"): Columns(("CONTROLLER", "REVISION"), _controller_revision),
     ("apps/v1", "Deployment"): Columns(
         ("READY", "UP-TO-DATE", "AVAILABLE"), _deployment, _WORKLOAD_WIDE, _templates
     ),
@@ -287,7 +381,7 @@ COLUMNS: dict[tuple[str, str], Columns] = {
     ),
     ("networking.k8s.io/v1", "Ingress"): Columns(("CLASS", "HOSTS", "ADDRESS", "PORTS"), _ingress),
     ("networking.k8s.io/v1", "IngressClass"): Columns(
-        ("CONTROLLER",), lambda o: [_spec(o).get("controller", "")]
+        ("CONTROLLER", "PARAMETERS"), _ingress_class
     ),
     ("v1", "ConfigMap"): Columns(
         ("DATA",), lambda o: [str(len(o.get("data") or ()) + len(o.get("binaryData") or ()))]
@@ -296,18 +390,25 @@ COLUMNS: dict[tuple[str, str], Columns] = {
         ("TYPE", "DATA"), lambda o: [o.get("type", ""), str(len(o.get("data") or ()))]
     ),
     ("v1", "PersistentVolumeClaim"): Columns(
-        ("STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS"), _claim
+        ("STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "VOLUMEATTRIBUTESCLASS"), _claim,
+        ("VOLUMEMODE",), _volume_mode,
     ),
     ("v1", "PersistentVolume"): Columns(
-        ("CAPACITY", "ACCESS MODES", "RECLAIM POLICY", "STATUS", "CLAIM", "STORAGECLASS"), _volume
+        ("CAPACITY", "ACCESS MODES", "RECLAIM POLICY", "STATUS", "CLAIM", "STORAGECLASS",
+         "VOLUMEATTRIBUTESCLASS", "REASON"), _volume, ("VOLUMEMODE",), _volume_mode,
     ),
     ("storage.k8s.io/v1", "StorageClass"): Columns(
-        ("PROVISIONER", "RECLAIMPOLICY", "VOLUMEBINDINGMODE"),
-        lambda o: [o.get("provisioner", ""), o.get("reclaimPolicy", ""), o.get("volumeBindingMode", "")],
+        ("PROVISIONER", "RECLAIMPOLICY", "VOLUMEBINDINGMODE", "ALLOWVOLUMEEXPANSION"), _class
     ),
     ("v1", "Namespace"): Columns(("STATUS",), lambda o: [_status(o).get("phase", "")]),
-    ("v1", "Node"): Columns(("STATUS", "ROLES", "VERSION"), _node),
+    ("v1", "Node"): Columns(
+        ("STATUS", "ROLES"), _node,
+        ("INTERNAL-IP", "EXTERNAL-IP", "OS-IMAGE", "KERNEL-VERSION", "CONTAINER-RUNTIME"), _node_wide,
+        late_titles=("VERSION",), late_cells=lambda o: [_node_info(o, "kubeletVersion")],
+    ),
     ("discovery.k8s.io/v1", "EndpointSlice"): Columns(("ADDRESSTYPE", "PORTS", "ENDPOINTS"), _slice),
     ("reconciler.dev/v1", "Application"): Columns(("SYNC", "HEALTH", "REVISION"), _application),
-    ("v1", "Event"): Columns(("TYPE", "REASON", "OBJECT", "MESSAGE"), _event),
+    ("v1", "Event"): Columns(
+        ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), timed=_event, bare=True
+    ),
 }  # fmt: skip

@@ -1,0 +1,101 @@
+"""The command line's entry: exit codes, one-line errors, what help loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import settings
+from reconciler.cli.main import VERBS, group, main
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "reconciler", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_loads_neither_the_server_nor_the_schemas() -> None:
+    code = (
+        "import sys\nfrom reconciler.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print('LOADED', sorted({'aiohttp', 'jsonschema', 'asyncio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LOADED []" in done.stdout
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_loads_and_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main([verb, "--help"])
+    assert done.value.code == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nope"], ["get"], ["scale", "deploy/x"], ["get", "nosuchkind"]]
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    assert done.value.code == 2
+    assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["get pods", "status", "logs web", "events", "describe pod web"])
+def test_without_a_daemon_one_line_says_how_to_start_one(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["--state-dir", str(tmp_path), *verb.split()])
+    assert done.value.code == 1
+    error = capsys.readouterr().err
+    assert error == (
+        f"error: no reconciler daemon runs on {tmp_path}: start one with `reconciler up PATH` "
+        "or `reconciler daemon`\n"
+    )
+
+
+def test_a_traceback_only_with_vv(tmp_path: Path) -> None:
+    assert "Traceback" not in run("--state-dir", str(tmp_path), "get", "pods").stderr
+    assert "Traceback" in run("-vv", "--state-dir", str(tmp_path), "get", "pods").stderr
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(group, "main", interrupted)
+    with pytest.raises(SystemExit) as done:
+        main([])
+    assert done.value.code == 130
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "completion", "bash"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_where_state_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RECONCILER_STATE_DIR", "/srv/state")
+    assert settings.default_state_dir() == Path("/srv/state")
+    monkeypatch.delenv("RECONCILER_STATE_DIR")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert settings.default_state_dir() == Path("/var/lib/reconciler")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert settings.default_state_dir() == tmp_path / "reconciler"
