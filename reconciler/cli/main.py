@@ -39,7 +39,44 @@ VERBS = {
     "completion": "Print a shell's completion script.",
 }
 
+RUNTIMES = ("process", "memory")
+COLORS = ("auto", "always", "never")
+
 _MODULES = {"exec": "execute", "suspend": "suspension", "resume": "suspension"}
+
+
+def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Take a common option that stands after the verb."""
+    if value is None:
+        return
+    if param.name == "state_dir":
+        value = value.expanduser().absolute()
+    elif param.name == "color" and value != "auto":
+        ctx.color = value == "always"
+    ctx.obj = ctx.obj._replace(**{str(param.name): value})
+
+
+def _with_common_options(command: click.Command) -> click.Command:
+    """Let a verb, and the verbs below it, take the common options too."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _with_common_options(below)
+    taken = {p.name for p in command.params}
+    common: dict[str, Any] = {
+        "state_dir": click.Path(path_type=Path),
+        "runtime": click.Choice(RUNTIMES),
+        "color": click.Choice(COLORS),
+    }
+    for name, kind in common.items():
+        if name not in taken:
+            flag = f"--{name.replace('_', '-')}"
+            option = click.Option(
+                [flag], type=kind, expose_value=False, callback=_set, hidden=name != "state_dir",
+                metavar="DIR" if name == "state_dir" else None,
+                help="Where state lies." if name == "state_dir" else None,
+            )  # fmt: skip
+            command.params.append(option)
+    return command
 
 
 class _Verbs(click.Group):
@@ -53,7 +90,7 @@ class _Verbs(click.Group):
             return None
         module = importlib.import_module(f"reconciler.cli.{_MODULES.get(cmd_name, cmd_name)}")
         found = getattr(module, cmd_name if cmd_name in ("suspend", "resume") else "command")
-        return found if isinstance(found, click.Command) else None
+        return _with_common_options(found) if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -66,16 +103,14 @@ class _Verbs(click.Group):
 )
 @click.option(
     "--runtime",
-    type=click.Choice(["process", "memory"]),
+    type=click.Choice(RUNTIMES),
     default="process",
     show_default=True,
     help="What runs the Pods.",
 )
 @click.option("-v", "--verbose", count=True, help="Say more; twice: with tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only errors.")
-@click.option(
-    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
-)
+@click.option("--color", type=click.Choice(COLORS), default="auto", show_default=True)
 @click.version_option(__version__, prog_name="reconciler", message="%(prog)s %(version)s")
 @click.pass_context
 def group(

@@ -99,3 +99,13 @@ def test_where_state_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert settings.default_state_dir() == tmp_path / "reconciler"
+
+
+@pytest.mark.parametrize("verb", ["get pods", "rollout history deploy/web"])
+def test_the_state_directory_may_stand_after_the_verb(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main([*verb.split(), "--state-dir", str(tmp_path)])
+    assert done.value.code == 1
+    assert f"no reconciler daemon runs on {tmp_path}:" in capsys.readouterr().err
