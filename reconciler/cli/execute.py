@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import stat
 import sys
 import termios
 import tty as terminal
@@ -17,7 +18,7 @@ from reconciler.cli.connection import connect
 from reconciler.cli.pods import pod_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from reconciler.api.node import ExecStream
     from reconciler.cli.settings import Settings
@@ -80,12 +81,25 @@ async def _exec(
 
 async def _send(running: ExecStream) -> None:
     """Pass standard input on until it ends."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    while data := await reader.read(64 * 1024):
+    async for data in _input():
         await running.write(data)
     await running.write(b"")
+
+
+async def _input() -> AsyncIterator[bytes]:
+    """Yield standard input as it comes."""
+    source = sys.stdin.buffer
+    mode = os.fstat(source.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or source.isatty()):
+        # A file never blocks, and an event loop cannot wait for one (nor for /dev/null).
+        while data := source.read(64 * 1024):
+            yield data
+        return
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+    while data := await reader.read(64 * 1024):
+        yield data
 
 
 @contextlib.contextmanager
