@@ -104,7 +104,13 @@ class Proxy:
 
     def problems(self) -> list[str]:
         """Return what cannot be served now, and why."""
-        return [f"{what}: {why}" for what, why in sorted(self._problems.items())]
+        found = [f"{what}: {why}" for what, why in sorted(self._problems.items())]
+        for listener, names in sorted(self._table.conflicts().items()):
+            found += [
+                f"Service {namespace}/{name}: {_title(listener)} belongs to an older Service"
+                for namespace, name in names
+            ]
+        return found
 
     async def run(self) -> None:
         """Serve until cancelled. Raises ``ReconcilerError`` when an Ingress port cannot be had."""

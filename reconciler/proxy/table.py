@@ -1,4 +1,4 @@
-"""Services and EndpointSlices become a routing table. Pure; every change costs what it touches (N01-N24)."""
+"""Services and EndpointSlices become a routing table. Pure; every change costs what it touches."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class RoutingTable:
         self._services: dict[Name, Object] = {}
         self._slices: dict[Name, dict[str, Object]] = {}
         self._listeners: dict[Listener, ServicePort] = {}
+        self._claims: dict[Listener, dict[Name, ServicePort]] = {}
         self._by_service: dict[Name, frozenset[Listener]] = {}
         self._backends: dict[PortKey, tuple[Endpoint, ...]] = {}
         self._ports: dict[Name, tuple[ServicePort, ...]] = {}
@@ -106,16 +107,43 @@ class RoutingTable:
             self._services[name] = service
         before = self._by_service.get(name, frozenset())
         now = listeners_of(service) if service is not None else {}
-        for listener in before - now.keys():
-            del self._listeners[listener]
-        self._listeners.update(now)
+        added, removed = set(), set()
+        for listener in before | now.keys():
+            claims = self._claims.setdefault(listener, {})
+            if listener in now:
+                claims[name] = now[listener]
+            else:
+                claims.pop(name, None)
+            if claims:
+                if listener not in self._listeners:
+                    added.add(listener)
+                self._listeners[listener] = claims[min(claims, key=self._age)]
+            else:
+                del self._claims[listener], self._listeners[listener]
+                removed.add(listener)
         if now:
             self._by_service[name] = frozenset(now)
         else:
             self._by_service.pop(name, None)
-        self._ports[name] = ports_of(service) if service is not None else ()
+        if service is not None:
+            self._ports[name] = ports_of(service)
+        else:
+            self._ports.pop(name, None)
         drained = self._resolve(name)
-        return Change(frozenset(now.keys() - before), frozenset(before - now.keys()), drained)
+        return Change(frozenset(added), frozenset(removed), drained)
+
+    def _age(self, name: Name) -> tuple[str, Name]:
+        """Order Services by age: of two that want one address and port, the older has it."""
+        service = self._services.get(name) or {"metadata": {}}
+        return (service["metadata"].get("creationTimestamp") or "", name)
+
+    def conflicts(self) -> dict[Listener, tuple[Name, ...]]:
+        """Return the listeners that more than one Service wants, with those that do not have them."""
+        return {
+            listener: tuple(sorted(claims, key=self._age)[1:])
+            for listener, claims in self._claims.items()
+            if len(claims) > 1
+        }
 
     def set_slice(self, name: Name, slice_name: str, piece: Object | None) -> Change:
         """Take in an EndpointSlice of a Service as it is now (None: it is gone)."""
@@ -196,13 +224,15 @@ def endpoints_of(
     ending: list[Endpoint] = []
     for name in sorted(pieces):
         piece = pieces[name]
+        if piece.get("addressType", "IPv4") != "IPv4":
+            continue
         ports = [p for p in piece.get("ports") or () if (p.get("name") or "") == port_name]
         if not ports or not ports[0].get("port"):
             continue
         for endpoint in piece.get("endpoints") or ():
             conditions = endpoint.get("conditions") or {}
-            targets = [Endpoint(a, ports[0]["port"]) for a in endpoint.get("addresses") or ()[:1]]
-            if conditions.get("ready", True) or publish_not_ready:
+            targets = [Endpoint(a, ports[0]["port"]) for a in (endpoint.get("addresses") or ())[:1]]
+            if conditions.get("ready") is not False or publish_not_ready:
                 ready += targets
             elif conditions.get("terminating") and conditions.get("serving"):
                 ending += targets

@@ -172,6 +172,7 @@ class World:
         self.network = Loopback()
         self.proxy = self.make()
         self._pods: dict[str, asyncio.Server] = {}
+        self._open: list[asyncio.StreamWriter] = []
 
     def make(self, **options: Any) -> Proxy:
         options = {"http_port": 0, "https_port": 0, "dns_address": DNS_IP, **options}
@@ -184,6 +185,7 @@ class World:
         """Start a Pod's server and return its port."""
 
         async def serving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._open.append(writer)
             with contextlib.suppress(asyncio.CancelledError):
                 await serve(reader, writer)
 
@@ -201,7 +203,22 @@ class World:
 
     async def client(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         port = int(self.proxy.http_url.rpartition(":")[2])
-        return await asyncio.open_connection("127.0.0.1", port)
+        return await self.open("127.0.0.1", port)
+
+    async def open(
+        self, address: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(address, port)
+        self._open.append(writer)
+        return reader, writer
+
+    async def close(self) -> None:
+        """Leave nothing open."""
+        for server in self._pods.values():
+            server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
 
     async def ask(self, request: bytes) -> bytes:
         """Send bytes, return all that comes until the end."""
@@ -216,7 +233,7 @@ class World:
         """Connect to the Service's address, as a Pod would."""
         place = ("TCP", SERVICE_IP, port)
         await self.until(lambda: place in self.network.ports)
-        return await asyncio.open_connection(SERVICE_IP, self.network.ports[place])
+        return await self.open(SERVICE_IP, self.network.ports[place])
 
 
 @pytest.fixture
@@ -230,5 +247,4 @@ async def world() -> AsyncIterator[World]:
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-    for server in made._pods.values():
-        server.close()
+    await made.close()
