@@ -19,7 +19,7 @@ from reconciler.cli.validate import named_from, snapshot_of, values_from
     help="YAML file of values for *.j2 files; may be repeated.",
 )
 def command(*, path: Path, values: tuple[Path, ...]) -> None:
-    """Print the documents that PATH's manifests and templates come to, as YAML."""
+    """Print the documents that PATH's manifests and templates come to, as YAML. Exit code 3 when something is wrong."""
     from reconciler.gitops.render import render
 
     rendered = render(snapshot_of(path), values=values_from(map(str, values), {}))
@@ -28,5 +28,29 @@ def command(*, path: Path, values: tuple[Path, ...]) -> None:
     if any(f.severity == "error" for f in rendered.findings):
         raise SystemExit(3)
     for document in rendered.documents:
-        text = yaml.safe_dump(document.object, sort_keys=False, allow_unicode=True)
-        click.echo(f"---\n# {document.origin.file}:{document.origin.line}\n{text}", nl=False)
+        text = yaml.dump(
+            document.object, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+        )
+        where = f"{document.origin.file}:{document.origin.line}"
+        click.echo(f"---\n# {where.encode('unicode_escape').decode()}\n{text}", nl=False)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text so that every YAML 1.1 reader takes it for text, and never an anchor."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    from reconciler.gitops.render import scalar
+
+    try:
+        ambiguous = not isinstance(scalar.plain(value), str)
+    except scalar.NotJson:
+        ambiguous = True
+    style = '"' if ambiguous else "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)

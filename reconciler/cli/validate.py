@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-
-from reconciler.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reconciler.gitops.finding import Finding
+    from reconciler.gitops.render import Document
     from reconciler.gitops.source import Snapshot
 
 
@@ -27,7 +26,7 @@ def snapshot_of(path: Path) -> Snapshot:
 
 def named_from(path: Path, findings: Iterable[Finding]) -> list[Finding]:
     """Return findings whose files are named as the user would from here."""
-    if path.is_file():
+    if not path.is_dir():
         return [f._replace(file=str(path)) for f in findings]
     return [f._replace(file=str(path / f.file)) for f in findings]
 
@@ -42,23 +41,53 @@ def values_from(files: Iterable[str], sets: Mapping[str, Any]) -> dict[str, Any]
 def validate_path(
     path: Path, values: Iterable[str] = (), sets: Mapping[str, Any] | None = None
 ) -> list[Finding]:
-    """Return what is wrong with everything at a path."""
-    findings, _, _ = _check(path, values, sets or {}, references=True)
-    return findings
+    """Return what is wrong with everything at a path. Raises ``SourceError``."""
+    loaded = _load(path, values_from(values, sets or {}))
+    return _check([loaded], references=True)
 
 
-def _check(
-    path: Path, values: Iterable[str], sets: Mapping[str, Any], *, references: bool
-) -> tuple[list[Finding], int, int]:
+class _Loaded(NamedTuple):
+    """What lies at one path, named as from here."""
+
+    files: int
+    documents: list[Document]
+    findings: list[Finding]
+
+
+def _load(path: Path, values: Mapping[str, Any]) -> _Loaded:
+    snapshot = _stdin() if str(path) == "-" else snapshot_of(path)
+    return _rendered(snapshot, path, values)
+
+
+def _rendered(snapshot: Snapshot, path: Path, values: Mapping[str, Any]) -> _Loaded:
     from reconciler.gitops.render import render
+
+    rendered = render(snapshot, values=values)
+    directory = path.is_dir()
+    documents = []
+    for document in rendered.documents:
+        file = str(path / document.origin.file) if directory else str(path)
+        documents.append(document._replace(origin=document.origin._replace(file=file)))
+    return _Loaded(len(snapshot.files), documents, named_from(path, rendered.findings))
+
+
+def _stdin() -> Snapshot:
+    from hashlib import sha256
+
+    from reconciler.gitops.source import File, Snapshot
+
+    data = sys.stdin.buffer.read()
+    return Snapshot("", {"-": File("-", sha256(data).hexdigest(), data)})
+
+
+def _check(loaded: Iterable[_Loaded], *, references: bool) -> list[Finding]:
+    """Check several paths as one set: what one of them names may lie in another."""
     from reconciler.gitops.validate import validate
     from reconciler.runtime.process.fields import HONOURED
 
-    snapshot = snapshot_of(path)
-    rendered = render(snapshot, values=values_from(values, sets))
-    found = validate(rendered.documents, references=references, honoured=HONOURED)
-    findings = named_from(path, [*rendered.findings, *found])
-    return findings, len(snapshot.files), len(rendered.documents)
+    documents = [d for one in loaded for d in one.documents]
+    found = validate(documents, references=references, honoured=HONOURED)
+    return [*(f for one in loaded for f in one.findings), *found]
 
 
 @click.command(short_help="Check manifests without running them.")
@@ -83,19 +112,9 @@ def command(
     values: tuple[Path, ...],
 ) -> None:
     """Check manifests: syntax, schema, rules, references. Exit code 3 when something is wrong; `-` reads stdin."""
-    findings: list[Finding] = []
-    files = documents = 0
-    for text in paths:
-        path = Path(text)
-        if text == "-":
-            found, some, more = _check_stdin(references=not no_references)
-        elif not path.exists():
-            raise SourceError(f"{text}: no such file or directory")
-        else:
-            found, some, more = _check(path, map(str, values), {}, references=not no_references)
-        findings += found
-        files += some
-        documents += more
+    given = values_from(map(str, values), {})
+    loaded = [_load(Path(text), given) for text in dict.fromkeys(paths)]
+    findings = _check(loaded, references=not no_references)
     if strict:
         findings = [
             f._replace(severity="error") if f.severity == "warning" else f for f in findings
@@ -103,9 +122,12 @@ def command(
     findings.sort(key=lambda f: (f.file, f.line, f.column, f.rule))
     counts = {s: sum(f.severity == s for f in findings) for s in ("error", "warning")}
     summary = {
-        "files": files, "documents": documents, "errors": counts["error"],
-        "warnings": counts["warning"], "skipped": 0,
-    }  # fmt: skip
+        "files": sum(one.files for one in loaded),
+        "documents": sum(len(one.documents) for one in loaded),
+        "errors": counts["error"],
+        "warnings": counts["warning"],
+        "skipped": sum(f.rule == "source/kustomization" for f in findings),
+    }
     if form == "json":
         click.echo(
             json.dumps({"summary": summary, "findings": [f.to_json() for f in findings]}, indent=2)
@@ -113,22 +135,12 @@ def command(
     else:
         for finding in findings:
             click.echo(finding.text())
-        click.echo(
-            f"{files} files, {documents} documents: {counts['error']} errors, {counts['warning']} warnings"
-        )
+        said = [_counted(summary[w], w) for w in ("files", "documents", "errors", "warnings")]
+        click.echo(f"{said[0]}, {said[1]}: {said[2]}, {said[3]}")
     if counts["error"]:
         raise SystemExit(3)
 
 
-def _check_stdin(*, references: bool) -> tuple[list[Finding], int, int]:
-    from hashlib import sha256
-
-    from reconciler.gitops.render import render
-    from reconciler.gitops.source import File, Snapshot
-    from reconciler.gitops.validate import validate
-
-    data = sys.stdin.buffer.read()
-    snapshot = Snapshot("", {"-": File("-", sha256(data).hexdigest(), data)})
-    rendered = render(snapshot)
-    found = validate(rendered.documents, references=references)
-    return [*rendered.findings, *found], 1, len(rendered.documents)
+def _counted(number: int, words: str) -> str:
+    """Write ``1 file``, ``2 files``."""
+    return f"{number} {words[:-1] if number == 1 else words}"

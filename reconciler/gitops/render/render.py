@@ -30,17 +30,29 @@ class _One(NamedTuple):
 
 
 class RenderCache:
-    """What files rendered to, by path and digest. Keep one for each source."""
+    """What files rendered to. Keep one for each source.
+
+    An unchanged file gives the very same documents again, which what is worked out of them can be kept by.
+    """
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[str, _One]] = {}
+        self._last: tuple[Snapshot, str, Rendered] | None = None
 
-    def get(self, path: str, digest: str) -> _One | None:
+    def last(self, snapshot: Snapshot, values: str) -> Rendered | None:
+        """Return what the same snapshot gave with the same values."""
+        kept = self._last
+        return kept[2] if kept is not None and kept[0] is snapshot and kept[1] == values else None
+
+    def file(self, path: str, digest: str) -> _One | None:
         kept = self._files.get(path)
         return kept[1] if kept is not None and kept[0] == digest else None
 
-    def keep_only(self, files: dict[str, tuple[str, _One]]) -> None:
-        self._files = files
+    def keep(
+        self, files: dict[str, tuple[str, _One]], last: tuple[Snapshot, str, Rendered]
+    ) -> None:
+        """Keep this, and nothing else: files that are gone are forgotten."""
+        self._files, self._last = files, last
 
 
 def render(
@@ -51,31 +63,33 @@ def render(
 ) -> Rendered:
     """Return every document of a snapshot, in the order of paths, and what is wrong with its files."""
     values = values or {}
-    cache = cache or RenderCache()
-    shared = _digest_of_templates(snapshot, values)
-    templates = Templates(
-        {p: f.data for p, f in snapshot.files.items() if p.endswith(".j2")}, values
-    )
+    cache = cache if cache is not None else RenderCache()
+    given = json.dumps(values, sort_keys=True, default=str)
+    again = cache.last(snapshot, given)
+    if again is not None:
+        return again
+    sources = {p: f for p, f in snapshot.files.items() if p.endswith(".j2")}
+    templates = Templates({p: f.data for p, f in sources.items()}, values)
+    shared = _digest_of_templates(sources, given)
     kept: dict[str, tuple[str, _One]] = {}
     documents: list[Document] = []
     findings = [Finding(p.rule, "error", p.message, p.path) for p in snapshot.problems]
     for path, file in snapshot.files.items():
         # A template may include others: it depends on all of them, and on the values.
-        digest = file.digest + shared if path.endswith(".j2") else file.digest
-        one = cache.get(path, digest) or _render_file(file, templates)
+        digest = file.digest + shared if path in sources else file.digest
+        one = cache.file(path, digest) or _render_file(file, templates)
         kept[path] = (digest, one)
-        documents.extend(one.documents)
-        findings.extend(one.findings)
-    cache.keep_only(kept)
-    return Rendered(tuple(documents), tuple(findings))
+        documents += one.documents
+        findings += one.findings
+    rendered = Rendered(tuple(documents), tuple(findings))
+    cache.keep(kept, (snapshot, given, rendered))
+    return rendered
 
 
-def _digest_of_templates(snapshot: Snapshot, values: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
-    for path, file in snapshot.files.items():
-        if path.endswith(".j2"):
-            digest.update(f"{path}\0{file.digest}\0".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+def _digest_of_templates(sources: Mapping[str, File], values: str) -> str:
+    lines = [f"{path}\0{file.digest}\0" for path, file in sources.items()]
+    text = values + "\0" + "".join(lines)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _render_file(file: File, templates: Templates) -> _One:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import structlog
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirModifiedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 
 from reconciler.gitops.source.scan import Scanner
@@ -22,22 +35,41 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_CHANGES = frozenset({"created", "modified", "deleted", "moved", "closed"})
+_CHANGES: list[type[FileSystemEvent]] = [
+    DirCreatedEvent, DirDeletedEvent, DirModifiedEvent, DirMovedEvent,
+    FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent,
+]  # fmt: skip
 #: Editors write in several steps: a hint waits for so long for the next one, in seconds.
 SETTLE_SECONDS = 0.05
+#: So often it is looked whether the root is still the directory that is watched, in seconds.
+ROOT_SECONDS = 1.0
+
+Identity = tuple[int, int]
 
 
 class _Handler(FileSystemEventHandler):
     """Passes a hint from watchdog's thread to the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+    def __init__(self, root: str, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        self._root = root
         self._loop = loop
         self._changed = changed
+        self.root_gone = False
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in _CHANGES:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._changed.set)
+        paths = [os.fsdecode(p) for p in (event.src_path, event.dest_path) if p]
+        if event.event_type in ("deleted", "moved") and paths[0] == self._root:
+            self.root_gone = (
+                True  # inotify watches an inode: made again, it may even have the same number
+            )
+        if all(self._is_hidden(p) for p in paths):
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    def _is_hidden(self, path: str) -> bool:
+        """Whether a path lies in a directory, or is a file, that is not read: ``.git``, an editor's swap file."""
+        return "/." in path.removeprefix(self._root)
 
 
 class DirectorySource:
@@ -49,57 +81,86 @@ class DirectorySource:
         self._rescan_seconds = rescan_seconds
         self._scanner = Scanner(root)
         self._hint = asyncio.Event()
+        self._taken = asyncio.Event()  # a snapshot was taken since a change was told last
         self._observer: BaseObserver | None = None
-        self._watched: tuple[int, int] | None = None
-        self._last = ""
+        self._handler: _Handler | None = None
+        self._watched: Identity | None = None
+        self._seen: Identity | None = None
 
     async def snapshot(self) -> Snapshot:
         """Read what changed. Raises ``SourceError`` when the root cannot be read."""
         self._hint.clear()
+        self._taken.set()
         # Watch first: what changes while we read is not missed.
         self._watch()
-        found = self._scanner.scan()
-        self._last = found.revision
-        return found
+        return self._scanner.scan()
 
     async def changed(self) -> None:
-        """Return after a hint, or after a slow look around."""
-        try:
-            async with asyncio.timeout(self._rescan_seconds):
-                await self._hint.wait()
-        except TimeoutError:
-            return
-        self._hint.clear()
+        """Return after a hint, when the root is another one, or after a slow look around.
+
+        Only ``snapshot`` takes a hint away: a caller that gives up waiting loses none. Until one is taken the same
+        change is told again once a second.
+        """
+        await self._within(self._taken, ROOT_SECONDS)
+        until = self._clock.monotonic() + self._rescan_seconds
+        while not self._hint.is_set():
+            left = until - self._clock.monotonic()
+            if left <= 0 or self._identity() != self._seen:
+                break
+            await self._within(self._hint, min(left, ROOT_SECONDS))
         await self._clock.sleep(SETTLE_SECONDS)
+        self._taken.clear()
+
+    @staticmethod
+    async def _within(event: asyncio.Event, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
     async def close(self) -> None:
         self._unwatch()
 
-    def _watch(self) -> None:
-        """Watch the root as it is now: it may have been deleted and made again."""
+    def _identity(self) -> Identity | None:
         try:
             info = self._root.stat()
         except OSError:
+            return None
+        return (info.st_dev, info.st_ino)
+
+    def _watch(self) -> None:
+        """Watch the root as it is now: it may have been deleted and made again."""
+        self._seen = identity = self._identity()
+        if identity is None:
             self._unwatch()
             return
-        identity = (info.st_dev, info.st_ino)
-        if self._watched == identity and self._observer is not None and self._observer.is_alive():
+        directory = self._root.is_dir()
+        if self._is_watching() and (self._watched == identity or not directory):
             return
         self._unwatch()
+        # A file is watched through its directory: editors put a new one in its place.
+        where = str(self._root if directory else self._root.parent)
         observer = Observer()
-        handler = _Handler(asyncio.get_running_loop(), self._hint)
+        handler = _Handler(where, asyncio.get_running_loop(), self._hint)
         try:
-            where = self._root if self._root.is_dir() else self._root.parent
-            observer.schedule(handler, str(where), recursive=self._root.is_dir())
+            observer.schedule(handler, where, recursive=directory, event_filter=_CHANGES)
             observer.start()
         except OSError as error:
             # Out of inotify watches: the slow look around has to do.
             log.warning("directory is not watched", path=str(self._root), error=str(error))
             return
-        self._observer, self._watched = observer, identity
+        self._observer, self._handler, self._watched = observer, handler, identity
+
+    def _is_watching(self) -> bool:
+        observer, handler = self._observer, self._handler
+        return (
+            observer is not None
+            and handler is not None
+            and not handler.root_gone
+            and all(emitter.is_alive() for emitter in observer.emitters)
+        )
 
     def _unwatch(self) -> None:
         if self._observer is not None:
             self._observer.stop()
             self._observer.join(timeout=2)
-        self._observer = self._watched = None
+        self._observer = self._handler = self._watched = None

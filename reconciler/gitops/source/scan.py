@@ -6,11 +6,13 @@ import errno
 import hashlib
 import os
 import stat
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import SourceError
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: A file larger than this is no manifest, in bytes; a directory deeper than this is not followed.
 LARGEST_FILE = 5 * 1024 * 1024
@@ -35,117 +37,115 @@ def is_manifest(name: str) -> bool:
 
 
 class Scanner:
-    """Remembers what it has read: an unchanged file costs one ``stat``."""
+    """Remembers what it has read: an unchanged file costs one ``stat``, an unchanged directory no new snapshot."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._given = root
+        self._root = ""
         self._known: dict[str, Known] = {}
+        self._found: dict[str, Known] = {}
         self._problems: list[Problem] = []
+        self._last: Snapshot | None = None
 
     def scan(self) -> Snapshot:
-        """Read what changed. Raises ``SourceError`` when the root cannot be read."""
-        self._problems = []
-        found: dict[str, Known] = {}
+        """Read what changed. Raises ``SourceError`` when the root cannot be read.
+
+        The same object is returned as long as nothing changed.
+        """
+        self._problems, self._found = [], {}
         try:
-            root = self._root.resolve(strict=True)
-            if root.is_dir():
-                os.listdir(root)  # noqa: PTH208 - asks for the permission, before anything else
-                self._directory(root, root, "", found, frozenset(), 0)
+            self._root = os.path.realpath(self._given, strict=True)
+            if os.path.isdir(self._root):  # noqa: PTH112 - a Path for each of 10,000 files costs more than its stat
+                os.listdir(self._root)  # noqa: PTH208 - asks for the permission, before anything else
+                self._directory(self._root, "", frozenset(), 0)
             else:
-                self._file(root, root.name, found)
+                path = os.path.basename(self._root)  # noqa: PTH119
+                self._file(self._root, path, os.stat(self._root))  # noqa: PTH116
         except OSError as error:
-            raise SourceError(f"{self._root}: {error.strerror or error}") from error
-        except RuntimeError as error:  # a loop of symbolic links
-            raise SourceError(f"{self._root}: {error}") from error
+            raise SourceError(f"{self._given}: {error.strerror or error}") from error
+        self._problems.sort()
+        known, found = self._known, self._found
+        same = len(known) == len(found) and all(known.get(p) is k for p, k in found.items())
+        if same and self._last is not None and tuple(self._problems) == self._last.problems:
+            return self._last
         self._known = found
-        files = {path: found[path].file for path in sorted(found)}
-        digest = hashlib.sha256()
-        for path, file in files.items():
-            digest.update(f"{path}\0{file.digest}\0".encode("utf-8", "surrogateescape"))
-        for problem in self._problems:
-            digest.update(
-                f"!{problem.path}\0{problem.message}\0".encode("utf-8", "surrogateescape")
-            )
-        return Snapshot(f"sha256:{digest.hexdigest()[:16]}", files, tuple(self._problems))
+        self._last = _snapshot(found, self._problems)
+        return self._last
 
     def _directory(
-        self,
-        root: Path,
-        directory: Path,
-        prefix: str,
-        found: dict[str, Known],
-        above: frozenset[tuple[int, int]],
-        depth: int,
+        self, directory: str, prefix: str, above: frozenset[tuple[int, int]], depth: int
     ) -> None:
         if depth > DEEPEST:
-            self._problems.append(
-                Problem(prefix, "source/too-deep", f"deeper than {DEEPEST} directories")
-            )
+            self._problem(prefix, "source/too-deep", f"deeper than {DEEPEST} directories")
             return
         try:
-            info = directory.stat()
-            entries = sorted(os.scandir(directory), key=lambda e: e.name)
+            info = os.stat(directory)  # noqa: PTH116
+            with os.scandir(directory) as listing:
+                entries = [e for e in listing if not e.name.startswith(".")]
         except OSError as error:
-            self._problems.append(
-                Problem(prefix or ".", "source/unreadable", f"cannot be read: {error.strerror}")
-            )
+            self._problem(prefix or ".", "source/unreadable", f"cannot be read: {error.strerror}")
             return
         identity = (info.st_dev, info.st_ino)
         if identity in above:
             return  # a symbolic link back to a directory above: its files are already read
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            path = f"{prefix}{entry.name}"
+            path = prefix + entry.name
             try:
-                target = self._inside(root, entry, path)
-                if target is None:
-                    continue
-                if target.is_dir():
-                    self._directory(root, target, path + "/", found, above | {identity}, depth + 1)
+                if entry.is_symlink():
+                    self._link(entry, path, above | {identity}, depth)
+                elif entry.is_dir(follow_symlinks=False):
+                    self._directory(entry.path, path + "/", above | {identity}, depth + 1)
                 elif is_manifest(entry.name):
-                    self._file(target, path, found)
+                    self._file(entry.path, path, entry.stat(follow_symlinks=False))
+            except FileNotFoundError as error:
+                if entry.is_symlink():
+                    self._unreadable(entry, path, error)
             except OSError as error:
-                if is_manifest(entry.name):
-                    why = f"cannot be read: {error.strerror}"
-                    self._problems.append(Problem(path, "source/unreadable", why))
-            except RuntimeError:
-                self._problems.append(
-                    Problem(path, "source/loop", "a symbolic link leads back to itself")
-                )
+                self._unreadable(entry, path, error)
 
-    def _inside(self, root: Path, entry: os.DirEntry[str], path: str) -> Path | None:
-        """Return what an entry stands for; None, and a problem, where that lies outside the root."""
-        if not entry.is_symlink():
-            return Path(entry.path)
-        target = Path(entry.path).resolve(strict=True)
-        if target != root and root not in target.parents:
-            self._problems.append(
-                Problem(path, "source/outside", "a symbolic link leads outside of the directory")
-            )
-            return None
-        return target
+    def _link(
+        self, entry: os.DirEntry[str], path: str, above: frozenset[tuple[int, int]], depth: int
+    ) -> None:
+        """Follow a symbolic link, as long as it stays inside of the root."""
+        target = os.path.realpath(entry.path, strict=True)
+        info = os.stat(target)  # noqa: PTH116
+        directory = stat.S_ISDIR(info.st_mode)
+        if not directory and not is_manifest(entry.name):
+            return
+        if target != self._root and not target.startswith(self._root.rstrip("/") + "/"):
+            self._problem(path, "source/outside", "a symbolic link leads outside of the directory")
+        elif directory:
+            self._directory(target, path + "/", above, depth + 1)
+        else:
+            self._file(target, path, info)
 
-    def _file(self, target: Path, path: str, found: dict[str, Known]) -> None:
-        info = target.stat()
+    def _unreadable(self, entry: os.DirEntry[str], path: str, error: OSError) -> None:
+        if error.errno == errno.ELOOP:
+            self._problem(path, "source/loop", "a symbolic link leads back to itself")
+        elif is_manifest(entry.name):
+            self._problem(path, "source/unreadable", f"cannot be read: {error.strerror}")
+
+    def _problem(self, path: str, rule: str, message: str) -> None:
+        self._problems.append(Problem(path, rule, message))
+
+    def _file(self, target: str, path: str, info: os.stat_result) -> None:
         if not stat.S_ISREG(info.st_mode):
             return
         stamp = (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
         known = self._known.get(path)
         if known is not None and known.stamp == stamp:
-            found[path] = known
+            self._found[path] = known
             return
         if info.st_size > LARGEST_FILE:
-            self._problems.append(
-                Problem(path, "source/too-large", f"larger than {LARGEST_FILE // 1024 // 1024} MiB")
-            )
+            told = f"larger than {LARGEST_FILE // 1024 // 1024} MiB"
+            self._problem(path, "source/too-large", told)
             return
         data = self._read(target)
         digest = hashlib.sha256(data).hexdigest()
-        found[path] = Known(stamp, File(path, digest, data))
+        self._found[path] = Known(stamp, File(path, digest, data))
 
     @staticmethod
-    def _read(target: Path) -> bytes:
+    def _read(target: str) -> bytes:
         # The link was resolved: if it is one again now, somebody is playing tricks.
         descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
@@ -153,3 +153,11 @@ class Scanner:
         if len(data) > LARGEST_FILE:
             raise OSError(errno.EFBIG, "File too large")
         return data
+
+
+def _snapshot(found: dict[str, Known], problems: list[Problem]) -> Snapshot:
+    files = {path: found[path].file for path in sorted(found)}
+    lines = [f"{path}\0{file.digest}\0" for path, file in files.items()]
+    lines += [f"!{problem.path}\0{problem.message}\0" for problem in problems]
+    digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape"))
+    return Snapshot(f"sha256:{digest.hexdigest()[:16]}", files, tuple(problems))
