@@ -30,18 +30,30 @@ class _End(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         if self.other is None:
-            # Nothing to write to yet: what the client sends waits in the kernel.
+            # Nothing to write to yet: what the client sends waits in the kernel. (Before Python 3.11.4 a transport
+            # reads once all the same: that is kept.)
             self.transport.pause_reading()
 
     def join(self, other: _End) -> None:
         self.other = other
+        for data in self._held:
+            self.data_received(data)
+        self._held.clear()
+        if self._ended:
+            self.eof_received()
         if self.transport is not None and not self.transport.is_closing():
             with contextlib.suppress(RuntimeError):
                 self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         other = self.other
-        if other is not None and other.transport is not None:
+        if other is None:
+            self._held.append(data)
+            if self.transport is not None:
+                # It believes to be paused while it still reads: only this order takes the reader away.
+                self.transport.resume_reading()
+                self.transport.pause_reading()
+        elif other.transport is not None:
             other.transport.write(data)
 
     def eof_received(self) -> bool:
