@@ -6,11 +6,13 @@ import ipaddress
 import struct
 from typing import NamedTuple
 
-A, NS, CNAME, SOA, PTR, AAAA, SRV, ANY = 1, 2, 5, 6, 12, 28, 33, 255
+A, NS, CNAME, SOA, PTR, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 28, 33, 41, 255
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
 
-#: A UDP answer larger than this is cut, and the client asks again over TCP.
+#: A UDP answer larger than this is cut, and the client asks again over TCP; so is one larger than the client can take,
+#: which is ``SMALLEST_UDP`` where it does not say (RFC 6891).
 LARGEST_UDP = 1232
+SMALLEST_UDP = 512
 
 
 class BadQuery(Exception):
@@ -25,6 +27,7 @@ class Query(NamedTuple):
     name: str
     type: int
     question: bytes  # as it came, to be repeated in the answer
+    udp_size: int = SMALLEST_UDP
 
 
 class Record(NamedTuple):
@@ -58,7 +61,67 @@ def parse_query(data: bytes) -> Query:
     if at + 4 > len(data) or at - 12 > 255:
         raise BadQuery("the question is cut off")
     kind = struct.unpack("!H", data[at : at + 2])[0]
-    return Query(number, bool(flags & 0x0100), ".".join(labels), kind, data[12 : at + 4])
+    name = ".".join(labels)
+    return Query(
+        number, bool(flags & 0x0100), name, kind, data[12 : at + 4], _udp_size(data, at + 4)
+    )
+
+
+def _udp_size(data: bytes, at: int) -> int:
+    """Return how large an answer the query's OPT record allows; an OPT of the root name, where clients put it, first."""
+    extra = int.from_bytes(data[10:12], "big")
+    if extra and data[at : at + 3] == b"\0\0\x29" and len(data) >= at + 5:
+        size = int.from_bytes(data[at + 3 : at + 5], "big")
+        return min(max(size, SMALLEST_UDP), LARGEST_UDP)
+    return SMALLEST_UDP
+
+
+def make_query(number: int, name: str, kind: int) -> bytes:
+    """Write a query that asks for recursion."""
+    head = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0)
+    return head + encode_name(name) + struct.pack("!HH", kind, 1)
+
+
+def parse_addresses(data: bytes) -> list[Record]:
+    """Read the A and CNAME records of an answer, to be told on. Raises ``BadQuery``."""
+    try:
+        questions, answers = struct.unpack("!HH", data[4:8])
+        at = 12
+        for _ in range(questions):
+            _, at = _name(data, at)
+            at += 4
+        found = []
+        for _ in range(answers):
+            name, at = _name(data, at)
+            kind, _, ttl, size = struct.unpack("!HHIH", data[at : at + 10])
+            at += 10
+            if kind == A and size == 4:
+                found.append(Record(name, A, str(ipaddress.IPv4Address(data[at : at + 4])), ttl))
+            elif kind == CNAME:
+                found.append(Record(name, CNAME, _name(data, at)[0], ttl))
+            at += size
+    except (struct.error, IndexError, ValueError) as error:
+        raise BadQuery("the answer is malformed") from error
+    return found
+
+
+def _name(data: bytes, at: int) -> tuple[str, int]:
+    """Read a name with compression; returns it and where it ends. Pointers only lead back, so it ends."""
+    labels: list[str] = []
+    end, limit = 0, at
+    while size := data[at]:
+        if size >= 0xC0:
+            target = int.from_bytes(data[at : at + 2], "big") & 0x3FFF
+            end = end or at + 2
+            if target >= limit:
+                raise ValueError("a pointer leads forward")
+            at = limit = target
+        elif size > 63 or len(labels) > 127:
+            raise ValueError("a label is malformed")
+        else:
+            labels.append(data[at + 1 : at + 1 + size].decode("latin-1"))
+            at += 1 + size
+    return ".".join(labels), end or at + 1
 
 
 def encode_name(name: str) -> bytes:
@@ -92,7 +155,7 @@ def answer(
     for record in records:
         data = _data(record)
         piece = (
-            encode_name(record.name)
+            (b"\xc0\x0c" if record.name == query.name else encode_name(record.name))
             + struct.pack("!HHIH", record.type, 1, record.ttl, len(data))
             + data
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.proxy import message
 from reconciler.proxy.message import Record
+from reconciler.proxy.table import PortKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +31,17 @@ class ClusterNames:
         self.domain = domain.strip(".").lower()
 
     def is_ours(self, name: str) -> bool:
-        return name == self.domain or name.endswith("." + self.domain)
+        """Whether a name is the cluster's to answer for: its domain's, or one of its addresses'."""
+        if name == self.domain or name.endswith("." + self.domain):
+            return True
+        address = _reverse(name)
+        return address is not None and bool(self._table.names_of(address))
 
     def look_up(self, name: str, kind: int) -> Found:
         """Return the records of a name in the cluster domain."""
+        address = _reverse(name)
+        if address is not None:
+            return self._pointer(name, address, kind)
         labels = name.removesuffix(self.domain).strip(".").split(".")
         match labels:
             case [""] | ["svc"] | ["pod"]:
@@ -51,6 +59,17 @@ class ClusterNames:
             case [port, protocol, service, namespace, "svc"] if port.startswith("_"):
                 return self._srv(name, namespace, service, port[1:], protocol[1:], kind)
         return Found(exists=False, records=[])
+
+    def _pointer(self, name: str, address: str, kind: int) -> Found:
+        found = [
+            Record(
+                name,
+                message.PTR,
+                ".".join(filter(None, (host, *reversed(place), "svc", self.domain))),
+            )
+            for place, host in self._table.names_of(address)
+        ]
+        return Found(bool(found), found if _wants(kind, message.PTR) else [])
 
     def _pod(self, name: str, address: str, kind: int) -> Found:
         try:
@@ -83,7 +102,7 @@ class ClusterNames:
         seen: set[str] = set()
         for piece in self._table.slices((meta["namespace"], meta["name"])):
             for endpoint in piece.get("endpoints") or ():
-                ready = (endpoint.get("conditions") or {}).get("ready", True)
+                ready = (endpoint.get("conditions") or {}).get("ready") is not False
                 for address in endpoint.get("addresses") or ():
                     if (ready or publish) and address not in seen:
                         seen.add(address)
@@ -114,15 +133,28 @@ class ClusterNames:
         number = int(matching[0]["port"])
         if (obj.get("spec") or {}).get("clusterIP") != "None":
             return Found(exists=True, records=[Record(name, message.SRV, (0, 100, number, base))])
+        # A headless Service has no port of its own: the Pod's is what a client connects to.
         records = [
-            Record(name, message.SRV, (0, 100, number, f"{h or a.replace('.', '-')}.{base}"))
-            for a, h in self._ready(obj)
+            Record(name, message.SRV, (0, 100, e.port, f"{hosts[e.address]}.{base}"))
+            for hosts in [{a: h or a.replace(".", "-") for a, h in self._ready(obj)}]
+            for e in self._table.backends(PortKey(namespace, service, port))
+            if e.address in hosts
         ]
         return Found(bool(records), records)
 
     def soa(self) -> Record:
         """Return the record that says for how long a name may be taken not to exist."""
         return Record(self.domain, message.SOA, self.domain)
+
+
+def _reverse(name: str) -> str | None:
+    """Return the address that a name of ``in-addr.arpa`` stands for."""
+    if not name.endswith(".in-addr.arpa"):
+        return None
+    try:
+        return str(ipaddress.IPv4Address(".".join(name.split(".")[3::-1])))
+    except ValueError:
+        return None
 
 
 def _wants(kind: int, what: int) -> bool:

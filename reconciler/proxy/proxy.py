@@ -72,7 +72,7 @@ class Proxy:
         self._balancer = Balancer(self._table, clock)
         self._ingress = IngressProxy(self._table, self._balancer, self._dialer)
         self._resolver = dns.Resolver(
-            ClusterNames(self._table, cluster_domain), entropy, dns.host_servers()
+            ClusterNames(self._table, cluster_domain), entropy, dns.HostServers()
         )
         self._certificates = Certificates(self._secret_for, clock)
         self._serving: dict[Listener, asyncio.Task[None]] = {}

@@ -62,6 +62,8 @@ class RoutingTable:
         self._services: dict[Name, Object] = {}
         self._slices: dict[Name, dict[str, Object]] = {}
         self._listeners: dict[Listener, ServicePort] = {}
+        self._addresses: dict[str, set[tuple[Name, str]]] = {}
+        self._named: dict[Name, frozenset[tuple[str, str]]] = {}
         self._claims: dict[Listener, dict[Name, ServicePort]] = {}
         self._by_service: dict[Name, frozenset[Listener]] = {}
         self._backends: dict[PortKey, tuple[Endpoint, ...]] = {}
@@ -89,6 +91,10 @@ class RoutingTable:
     def slices(self, name: Name) -> list[Object]:
         """Return the EndpointSlices of a Service."""
         return list(self._slices.get(name, {}).values())
+
+    def names_of(self, address: str) -> list[tuple[Name, str]]:
+        """Return the (Service, host name) pairs that an address stands for; no host for a Service's own address."""
+        return sorted(self._addresses.get(address, ()))
 
     def find_port(self, namespace: str, service: str, port: str | int) -> ServicePort | None:
         """Return a Service's port by its number or name, as an Ingress names it."""
@@ -156,6 +162,18 @@ class RoutingTable:
             pieces[slice_name] = piece
         return Change(drained=self._resolve(name))
 
+    def _name(self, service: Name, now: frozenset[tuple[str, str]]) -> None:
+        """Note which (address, host name) pairs belong to a Service."""
+        before = self._named.pop(service, frozenset())
+        if now:
+            self._named[service] = now
+        for address, host in before - now:
+            self._addresses[address].discard((service, host))
+            if not self._addresses[address]:
+                del self._addresses[address]
+        for address, host in now - before:
+            self._addresses.setdefault(address, set()).add((service, host))
+
     def _resolve(self, name: Name) -> frozenset[Endpoint]:
         """Work out a Service's backends anew; returns those that were there and are not any more."""
         service = self._services.get(name)
@@ -171,9 +189,24 @@ class RoutingTable:
             if found:
                 self._backends[key] = found
                 after.update(found)
+        self._name(name, frozenset(addresses_of(service, pieces)) if service else frozenset())
         if wanted:
             self._resolved[name] = tuple(wanted)
         return frozenset(before - after)
+
+
+def addresses_of(service: Object, pieces: dict[str, Object]) -> set[tuple[str, str]]:
+    """Return the (address, host name) pairs of a Service: its own, or a headless one's named endpoints."""
+    address = (service.get("spec") or {}).get("clusterIP")
+    if address and address != "None":
+        return {(address, "")}
+    return {
+        (address, endpoint["hostname"])
+        for piece in pieces.values()
+        for endpoint in piece.get("endpoints") or ()
+        if endpoint.get("hostname")
+        for address in endpoint.get("addresses") or ()
+    }
 
 
 def slice_service(piece: Object) -> Name | None:
