@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -15,6 +14,8 @@ from reconciler.errors import SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import click
 
 POD = """\
 apiVersion: v1

@@ -1,0 +1,126 @@
+"""What is wrong between documents and with their kinds; what is kept from one look to the next."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.gitops.render import RenderCache, render
+from reconciler.gitops.source import File, Snapshot
+from reconciler.gitops.validate import ValidateCache, validate
+
+if TYPE_CHECKING:
+    from reconciler.gitops.finding import Finding
+
+
+def snapshot(**files: str) -> Snapshot:
+    found = {}
+    for name, text in files.items():
+        path = name.replace("__", ".")
+        found[path] = File(path, sha256(text.encode()).hexdigest(), text.encode())
+    return Snapshot(sha256(repr(files).encode()).hexdigest(), found)
+
+
+def findings(text: str, **options: Any) -> list[tuple[str, str, int]]:
+    rendered = render(snapshot(a__yaml=text))
+    assert not rendered.findings, rendered.findings
+    return [(f.rule, f.severity, f.line) for f in validate(rendered.documents, **options)]
+
+
+def pod(inside: str) -> str:
+    return (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {app: p}}\nspec:\n"
+        f"  containers: [{{name: c, image: i, {inside}}}]\n"
+    )
+
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec: {selector: {app: %s}, ports: [{name: web, port: 80}]}
+"""
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: i}
+spec:
+  defaultBackend:
+    service: {name: s, port: {%s}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (pod("envFrom: [{secretRef: {name: x}}]"), [("reference/secret", "error", 5)]),
+        (pod("envFrom: [{secretRef: {name: x, optional: true}}]"), []),
+        (pod("ports: []") + "  serviceAccountName: x\n", [("reference/service-account", "warning", 6)]),
+        (pod("ports: []") + "  volumes: [{name: v, persistentVolumeClaim: {claimName: x}}]\n",
+         [("reference/claim", "error", 6)]),
+        (pod("ports: []") + "---\n" + SERVICE % "p", []),
+        (SERVICE % "other", [("reference/selector", "warning", 4)]),
+        (SERVICE % "p" + "---\n" + pod("ports: []") + "---\n" + INGRESS % "number: 80", []),
+        (SERVICE % "p" + "---\n" + pod("ports: []") + "---\n" + INGRESS % "name: web", []),
+        (SERVICE % "p" + "---\n" + pod("ports: []") + "---\n" + INGRESS % "number: 81",
+         [("reference/service-port", "error", 17)]),
+        ("apiVersion: v1\nkind: Deployment\nmetadata: {name: a}\n", [("schema/unknown-version", "error", 1)]),
+        ("apiVersion: apps/v1\nkind: Deploymnet\nmetadata: {name: a}\n", [("schema/unknown-kind", "error", 2)]),
+        ("apiVersion: x.io/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [1]}}}\n",
+         [("schema/unknown-kind", "info", 2)]),
+        ("apiVersion: x.io/v1\nkind: X\nmetadata: {name: 3}\n", [("schema/type", "error", 3)]),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: [1]\n", [("schema/type", "error", 3)]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_found(text: str, expected: list[tuple[str, str, int]]) -> None:
+    assert findings(text) == expected
+
+
+def test_what_exists_elsewhere_counts() -> None:
+    text = pod("envFrom: [{secretRef: {name: x}}]")
+    assert findings(text, exists=lambda key: key.kind == "Secret" and key.name == "x") == []
+
+
+def test_a_broken_document_is_there_for_others() -> None:
+    text = pod("envFrom: [{configMapRef: {name: x}}]") + (
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndatum: {}\n"
+    )
+    assert findings(text) == [("schema/unknown-field", "error", 10)]
+
+
+def test_items_of_a_list_are_placed() -> None:
+    text = "apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: a}\n    x: 1\n"
+    (found,) = validate(render(snapshot(a__yaml=text)).documents)
+    assert (found.line, found.column, found.item, found.path) == (7, 5, 0, "/x")
+
+
+def test_copies_of_a_file_keep_their_own_names_and_changes_are_seen() -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx: 1\n"
+    cache, checked = RenderCache(), ValidateCache()
+
+    def look(**files: str) -> tuple[Finding, ...]:
+        documents = render(snapshot(**files), cache=cache).documents
+        return validate(documents, references=False, cache=checked)
+
+    for _ in range(2):
+        assert [f.file for f in look(a__yaml=text, b__yaml=text)] == ["a.yaml", "b.yaml"]
+    assert [f.file for f in look(a__yaml=text.replace("x: 1\n", ""), b__yaml=text)] == ["b.yaml"]
+
+
+def test_a_template_depends_on_values_and_on_what_it_includes() -> None:
+    cache = RenderCache()
+    files = {
+        "a__yaml__j2": "{% include '_p.j2' %}",
+        "_p__j2": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ name }}}\n",
+    }
+
+    def name(given: str) -> str:
+        (document,) = render(snapshot(**files), values={"name": given}, cache=cache).documents
+        return str(document.object["metadata"]["name"])
+
+    assert name("one") == "one"
+    assert name("two") == "two"
+    files["_p__j2"] = files["_p__j2"].replace("{{ name }}", "x-{{ name }}")
+    assert name("two") == "x-two"
