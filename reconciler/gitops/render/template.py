@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: A template may write so many characters, and ``range`` may count so far.
 LONGEST_OUTPUT = 5 * 1024 * 1024
 LONGEST_RANGE = 10_000
+LONGEST_INDENT = 100
 
 
 class TemplateError(Exception):
@@ -31,14 +32,29 @@ class TemplateError(Exception):
 class _Environment(ImmutableSandboxedEnvironment):
     """Nothing of Python behind the values: no attributes with underscores, no methods that format."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" or (
-            operator == "*" and any(isinstance(v, (str, list, tuple, bytes)) for v in (left, right))
+        sized = [v for v in (left, right) if isinstance(v, (str, list, tuple, bytes))]
+        if (
+            operator == "**"
+            or (operator == "*" and sized)
+            or (operator == "%" and sized[:1] == [left])
         ):
             raise jinja2.exceptions.SecurityError(f"the operator {operator} is not allowed here")
+        if operator == "+" and sum(map(len, sized)) > LONGEST_OUTPUT:
+            raise jinja2.exceptions.SecurityError("the result of + is too large")
         return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Refuse methods that make a small text as large as they are told."""
+        return super().is_safe_attribute(obj, attr, value) and not (
+            isinstance(obj, (str, bytes)) and attr in _PADDING
+        )
+
+
+#: Methods and filters that pad to any width: a few characters would fill the memory.
+_PADDING = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map"})
 
 
 def _to_yaml(value: Any) -> str:
@@ -51,6 +67,12 @@ def _range(*arguments: int) -> range:
     if len(counted) > LONGEST_RANGE:
         raise jinja2.exceptions.SecurityError(f"range is limited to {LONGEST_RANGE}")
     return counted
+
+
+def _indent(text: str, width: int = 4, first: bool = False, blank: bool = False) -> str:
+    if width > LONGEST_INDENT:
+        raise jinja2.exceptions.SecurityError(f"indent is limited to {LONGEST_INDENT}")
+    return jinja2.filters.do_indent(text, width, first, blank)
 
 
 def _fail(message: str) -> None:
@@ -76,6 +98,9 @@ class Templates:
             autoescape=False,
         )
         self._environment.globals = {"range": _range, "fail": _fail, "dict": dict}
+        for name in ("center", "format", "batch", "slice"):
+            del self._environment.filters[name]
+        self._environment.filters["indent"] = _indent
         self._environment.filters["to_yaml"] = _to_yaml
         self._environment.filters["to_json"] = lambda v: json.dumps(v, separators=(",", ":"))
 
