@@ -1,10 +1,11 @@
-"""TCP Services: each address and port is listened on, each connection is joined to one to an endpoint (N02-N06)."""
+"""TCP Services: each address and port is listened on, each connection is joined to one to an endpoint."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
+import struct
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from reconciler.proxy.table import Endpoint, Listener, RoutingTable
 
 log = structlog.get_logger(__name__)
+
+#: Connections of one listener at once; more are reset.
+MOST_CONNECTIONS = 16_384
 
 
 class _End(asyncio.Protocol):
@@ -85,13 +89,19 @@ class TcpListener:
     """One listening socket of one Service port."""
 
     def __init__(
-        self, listener: Listener, table: RoutingTable, balancer: Balancer, dialer: Dialer
+        self,
+        listener: Listener,
+        table: RoutingTable,
+        balancer: Balancer,
+        dialer: Dialer,
+        group: asyncio.TaskGroup,
     ) -> None:
         self._listener = listener
         self._table = table
         self._balancer = balancer
         self._dialer = dialer
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._group = group
+        self._joined = 0
 
     async def serve(self, sock: socket.socket) -> None:
         """Serve until cancelled; connections under way are then left to end by themselves."""
@@ -99,9 +109,7 @@ class TcpListener:
 
         def made() -> _End:
             end = _End()
-            task = loop.create_task(self._join(end))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._group.create_task(self._serve_one(end))
             return end
 
         server = await loop.create_server(made, sock=sock)
@@ -110,24 +118,48 @@ class TcpListener:
         finally:
             server.close()
 
-    async def _join(self, client: _End) -> None:
+    async def _serve_one(self, client: _End) -> None:
+        """Join one client to an endpoint. Raises nothing: other connections do not depend on this one."""
         await asyncio.sleep(0)
         transport = client.transport
         if transport is None:
             return
+        self._joined += 1
+        try:
+            if self._joined > MOST_CONNECTIONS:
+                _reset(transport)
+            else:
+                await self._join(client, transport)
+        except OSError as error:
+            log.debug("connection broke", error=str(error))
+        except Exception:
+            log.exception("a connection could not be served")
+        finally:
+            self._joined -= 1
+            transport.close()
+
+    async def _join(self, client: _End, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername") or ("",)
         upstream = await self._connect(str(peer[0]))
         if upstream is None:
             # As a Service without endpoints does: refuse, here by a reset.
-            transport.abort()
+            _reset(transport)
             return
         loop = asyncio.get_running_loop()
-        _, end = await loop.create_connection(_End, sock=upstream)
+        try:
+            _, end = await loop.create_connection(_End, sock=upstream)
+        except BaseException:
+            upstream.close()
+            raise
         end.join(client)
         client.join(end)
         if transport.is_closing() and end.transport is not None:
             end.transport.close()
-        await asyncio.wait([client.lost, end.lost])
+        try:
+            await asyncio.wait([client.lost, end.lost])
+        finally:
+            if end.transport is not None:
+                end.transport.close()
 
     async def _connect(self, client: str) -> socket.socket | None:
         tried: set[Endpoint] = set()
@@ -145,3 +177,12 @@ class TcpListener:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close with a reset: an orderly end would look like an empty answer."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -20,6 +20,7 @@ from reconciler.proxy.l7 import IngressProxy
 from reconciler.proxy.names import ClusterNames
 from reconciler.proxy.table import Change, Listener, RoutingTable, slice_service
 from reconciler.proxy.tls import Certificates
+from reconciler.proxy.udp import UdpListener
 
 if TYPE_CHECKING:
     from reconciler.clock import Clock, Entropy
@@ -156,13 +157,15 @@ class Proxy:
             return "127.0.0.1"
         return f"[{self._listen}]" if ":" in self._listen else self._listen
 
-    def _host_socket(self, port: int, flag: str) -> socket.socket:
+    def _host_socket(self, port: int, flag: str, *, datagram: bool = False) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._listen else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock = socket.socket(family, socket.SOCK_DGRAM if datagram else socket.SOCK_STREAM)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if not datagram:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((self._listen, port))
-            sock.listen(1024)
+            if not datagram:
+                sock.listen(1024)
             sock.setblocking(False)
         except OSError as error:
             sock.close()
@@ -191,22 +194,25 @@ class Proxy:
     def _start(self, listener: Listener) -> None:
         if self._group is None or listener in self._serving:
             return
-        if listener.protocol != "TCP":
-            self._problems[_title(listener)] = "only TCP Services are balanced"
+        if listener.protocol not in ("TCP", "UDP"):
+            self._problems[_title(listener)] = "only TCP and UDP Services are balanced"
             return
+        if listener.address == self._dns_address and listener.port == 53:
+            return  # a Service object that stands for the DNS server, which is served here itself
         self._serving[listener] = self._group.create_task(
-            self._serve(listener), name=f"service-{listener.address}:{listener.port}"
+            self._serve(listener, self._group), name=f"service-{listener.address}:{listener.port}"
         )
 
-    async def _serve(self, listener: Listener) -> None:
-        served = TcpListener(listener, self._table, self._balancer, self._dialer)
+    async def _serve(self, listener: Listener, group: asyncio.TaskGroup) -> None:
+        served: TcpListener | UdpListener
+        if listener.protocol == "UDP":
+            served = UdpListener(listener, self._table, self._balancer, self._network, group)
+        else:
+            served = TcpListener(listener, self._table, self._balancer, self._dialer, group)
         wait = RETRY_SECONDS
         while True:
             try:
-                if listener.outside:
-                    sock = self._host_socket(listener.port, "another port")
-                else:
-                    sock = await self._network.listen(listener.address, listener.port)
+                sock = await self._bind(listener)
             except (ReconcilerError, OSError) as error:
                 self._problems[_title(listener)] = str(error)
                 await self._clock.sleep(wait)
@@ -215,6 +221,15 @@ class Proxy:
             wait = RETRY_SECONDS
             self._problems.pop(_title(listener), None)
             await served.serve(sock)
+
+    async def _bind(self, listener: Listener) -> socket.socket:
+        if listener.outside:
+            return self._host_socket(
+                listener.port, "another port", datagram=listener.protocol == "UDP"
+            )
+        if listener.protocol == "UDP":
+            return await self._network.datagram(listener.address, listener.port)
+        return await self._network.listen(listener.address, listener.port)
 
     async def _serve_dns(self, tried: asyncio.Event) -> None:
         """Serve names; ``tried`` is set when they are served, or cannot be for now."""

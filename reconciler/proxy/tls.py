@@ -1,4 +1,4 @@
-"""Certificates of Ingress: from Secrets by host name (SNI), and a self-signed one where there is none (I10-I12)."""
+"""Certificates of Ingress: from Secrets by host name (SNI), and a self-signed one where there is none (I13)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Certificates:
 
     def __init__(self, secret_for: Callable[[str], Object | None], clock: Clock) -> None:
         self._secret_for = secret_for
-        self._made: dict[tuple[str, str], tuple[str, ssl.SSLContext]] = {}
+        self._made: dict[tuple[str, str], tuple[str, ssl.SSLContext | None]] = {}
         self.default = _context(*_self_signed(clock.now()))
         self.default.sni_callback = self._choose
 
@@ -54,14 +54,15 @@ class Certificates:
         if made is not None and made[0] == version:
             return made[1]
         data = secret.get("data") or {}
+        context: ssl.SSLContext | None
         try:
             certificate = base64.b64decode(data["tls.crt"])
             context = _context(certificate, base64.b64decode(data["tls.key"]))
-        except (KeyError, ValueError, binascii.Error, ssl.SSLError, OSError) as error:
+        except (KeyError, TypeError, ValueError, binascii.Error, OSError) as error:
             log.warning(
                 "certificate cannot be used", secret="/".join(place), error=type(error).__name__
             )
-            return None
+            context = None
         self._made[place] = (version, context)
         return context
 
@@ -75,7 +76,8 @@ def _context(certificate: bytes, key: bytes) -> ssl.SSLContext:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(certificate + b"\n" + key)
-        context.load_cert_chain(name)
+        # Without a password, OpenSSL would ask for an encrypted key's on the terminal.
+        context.load_cert_chain(name, password=b"")
     finally:
         with contextlib.suppress(OSError):
             Path(name).unlink()
