@@ -271,6 +271,7 @@ async def _pass_on(
         keep = keep and bodiless
     client.writer.write(_response_head_bytes(response, keep=keep, chunked=chunked))
     if not bodiless:
+        upstream.acknowledge()
         try:
             await body.send(upstream.reader, response, client.writer, chunked=chunked)
         except BadMessage as error:

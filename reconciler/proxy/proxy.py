@@ -159,7 +159,13 @@ class Proxy:
 
     def _host_socket(self, port: int, flag: str, *, datagram: bool = False) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._listen else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_DGRAM if datagram else socket.SOCK_STREAM)
+        # The protocol is named because asyncio turns Nagle's algorithm off only where it is.
+        kind, protocol = (
+            (socket.SOCK_DGRAM, socket.IPPROTO_UDP)
+            if datagram
+            else (socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        )
+        sock = socket.socket(family, kind, protocol)
         try:
             if not datagram:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
