@@ -7,8 +7,10 @@ from typing import Any
 from reconciler.api.objects import copy
 from reconciler.errors import BadRequest, Invalid
 
-#: More operations than this in one patch are refused, as a kube-apiserver does.
+#: More operations than this in one patch are refused, as a kube-apiserver does, and so are patches whose ``copy``
+#: operations make the document grow by more values than this.
 MOST_OPERATIONS = 10_000
+MOST_COPIED = 100_000
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -49,9 +51,21 @@ def json_patch(target: Any, operations: Any) -> Any:
     if len(operations) > MOST_OPERATIONS:
         raise BadRequest(f"a JSON patch may have {MOST_OPERATIONS} operations at most")
     document = copy(target)
+    copied = 0
     for operation in operations:
+        if operation.get("op") == "copy":
+            copied += _values(_read(document, _tokens(operation.get("from"))))
+            if copied > MOST_COPIED:
+                raise BadRequest(f"the copies of a JSON patch may add {MOST_COPIED} values at most")
         document = _operate(document, operation)
     return document
+
+
+def _values(value: Any) -> int:
+    """Count the values within a value."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_values, value.values()))
+    return 1 + sum(map(_values, value)) if isinstance(value, list) else 1
 
 
 def _operate(document: Any, operation: dict[str, Any]) -> Any:
@@ -101,7 +115,13 @@ def _tokens(pointer: Any) -> list[str]:
 
 
 def _index(items: list[Any], token: str, limit: int) -> int:
-    if not token.isdigit() or (len(token) > 1 and token[0] == "0") or int(token) >= limit:
+    if (
+        not token.isascii()
+        or not token.isdigit()
+        or len(token) > 9
+        or (len(token) > 1 and token[0] == "0")
+        or int(token) >= limit
+    ):
         raise Invalid(f"there is no item {token!r} in a list of {len(items)}")
     return int(token)
 

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import os
 import re
+import resource
 import signal
 import socket
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,7 @@ class _Daemon:
         options, clock, entropy = self._options, self._clock, self._entropy
         await self._runtime.open()
         stack.push_async_callback(self._runtime.close)
+        _raise_file_limit()
         network = self._runtime.network
         store = SqliteStore(options.state_dir / "cluster.db")
         self._registry = Registry(
@@ -199,6 +201,16 @@ def node_name() -> str:
     """Return this machine's name as an object's name."""
     name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
     return name[:63] or "node"
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system does: each proxied connection takes two.
+
+    After the runtime was opened: workloads keep the limit that they would have had.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _memory() -> int:

@@ -190,6 +190,7 @@ class Registry:
             defaults.check_namespace(kind, key.namespace, key.name, self._log.head)
         now = self._clock.now()
         strategy.prepare_create(obj, kind, self._entropy.uid(), now)
+        _refuse(kind, key.name, admission.validate_shape(obj))
         defaults.fill_classes(obj, kind, self._listed)
         admission.default(obj)
         _refuse(kind, key.name, admission.validate_create(obj))
@@ -247,12 +248,7 @@ class Registry:
             raise BadRequest("the patch leaves no object")
         if revision_text(after) != revision_text(before):
             raise _modified(kind, name)
-        if after["metadata"].get("uid") != before["metadata"]["uid"]:
-            raise Conflict(
-                f"Precondition failed: UID in precondition: {after['metadata'].get('uid')}, UID in "
-                f"object meta: {before['metadata']['uid']}",
-                kind=kind.plural, group=kind.group, name=name,
-            )  # fmt: skip
+        _check_identity(kind, before, after)
         return await self._replace(
             kind, key, before, after, subresource, field_manager, dry_run=dry_run
         )
@@ -277,8 +273,10 @@ class Registry:
         if not key.name:
             raise BadRequest("metadata.name is required to apply an object")
         before = self._log.head(key)
-        if before is not None and revision_text(obj) not in ("", revision_text(before)):
-            raise _modified(kind, key.name)
+        if before is not None:
+            if revision_text(obj) not in ("", revision_text(before)):
+                raise _modified(kind, key.name)
+            _check_identity(kind, before, {**obj, "apiVersion": before["apiVersion"]})
         merged = server_side_apply(
             before, obj, manager=field_manager, gvk=kind.gvk, time=rfc3339(self._clock.now()),
             force=force, subresource=subresource,
@@ -338,6 +336,7 @@ class Registry:
         changed = strategy.spec_changed(given, before) or kind.kind == "Secret"
         after = copy(given) if changed else {**given, "metadata": copy(given.get("metadata") or {})}
         if changed:
+            _refuse(kind, key.name, admission.validate_shape(after))
             admission.default(after)
         strategy.prepare_update(after, before, kind)
         if changed or after["metadata"] != before["metadata"]:
@@ -486,6 +485,27 @@ def _refuse(kind: Kind, name: str, causes: tuple[Cause, ...]) -> None:
         f'{full} "{name}" is invalid: {text}',
         kind=kind.kind, group=kind.group, name=name, causes=causes,
     )  # fmt: skip
+
+
+def _check_identity(kind: Kind, before: Object, after: Object) -> None:
+    """Refuse a change of what an object is: its uid (a precondition), type, name or namespace (M02)."""
+    old, new = before["metadata"], after["metadata"]
+    uid = new.get("uid")
+    if uid and uid != old["uid"]:
+        raise Conflict(
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}",
+            kind=kind.plural, group=kind.group, name=old["name"],
+        )  # fmt: skip
+    for field, was, now in (
+        ("apiVersion", before.get("apiVersion"), after.get("apiVersion")),
+        ("kind", before.get("kind"), after.get("kind")),
+        ("metadata.name", old.get("name"), new.get("name")),
+        ("metadata.namespace", old.get("namespace"), new.get("namespace")),
+    ):
+        if was != now:
+            raise BadRequest(
+                f"{field} of {kind.resource} {old['name']!r} cannot be changed from {was!r} to {now!r}"
+            )
 
 
 def _filter(labels: str, fields: str) -> Callable[[Object], bool] | None:

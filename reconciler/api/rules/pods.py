@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from reconciler.api.objects import Object
 
-_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*$")
-_PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*\Z")
+_PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.objects import Object
 
-_KEY = re.compile(r"[-._a-zA-Z0-9]+$")
+_KEY = re.compile(r"[-._a-zA-Z0-9]+\Z")
 _SECRET_KEYS = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.objects import Object
 
-_PERCENT = re.compile(r"[0-9]+%$")
+_PERCENT = re.compile(r"[0-9]+%\Z")
 _TEMPLATE = ("spec", "template")
 
 

@@ -35,14 +35,25 @@ _STATEFUL_SET_MUTABLE = frozenset(
 )  # fmt: skip
 
 
+def validate_shape(obj: Object) -> tuple[Cause, ...]:
+    """Return where an object's parts are not what they must be: defaults and rules rely on that."""
+    meta = obj["metadata"]
+    causes = [
+        Cause("FieldValueTypeInvalid", "Invalid value: expected a mapping", f"metadata.{field}")
+        for field in ("labels", "annotations")
+        if meta.get(field) is not None and not isinstance(meta[field], dict)
+    ]
+    return (*causes, *_schema(obj))
+
+
 def validate_create(obj: Object) -> tuple[Cause, ...]:
-    """Return everything that is wrong with a new object."""
-    return (*_metadata(obj), *_schema(obj), *check(obj))
+    """Return every rule that a new object of the right shape breaks."""
+    return (*_metadata(obj), *check(obj))
 
 
 def validate_update(before: Object, after: Object) -> tuple[Cause, ...]:
-    """Return everything that is wrong with a change."""
-    causes = [*_metadata(after), *_schema(after), *check(after)]
+    """Return every rule that a change breaks."""
+    causes = [*_metadata(after), *check(after)]
     if not causes:
         causes.extend(_fixed(before, after))
     return tuple(causes)
