@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from reconciler.daemon import collector
 from tests.simulation.plane import ControlPlane, deployment
 
 
@@ -40,6 +41,7 @@ async def measure(pods: int, deployments: int) -> float:
 def main() -> None:
     pods = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     deployments = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    collector.tune()
     half = asyncio.run(measure(pods // 2, deployments))
     print(f"{pods // 2:>7} Pods from {deployments} Deployments: {half:8.0f} Pods/s")
     full = asyncio.run(measure(pods, deployments))

@@ -19,7 +19,7 @@ from reconciler.apiserver import ApiServer
 from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
-from reconciler.daemon import state
+from reconciler.daemon import collector, state
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.errors import ConfigError
 from reconciler.gitops import engine
@@ -58,6 +58,7 @@ async def run(
     Workloads go on running afterwards. Raises ``ConfigError`` when another daemon holds the state directory.
     """
     stop = stop or asyncio.Event()
+    collector.tune()
     state.prepare(options.state_dir)
     with state.locked(options.state_dir):
         async with contextlib.AsyncExitStack() as stack:

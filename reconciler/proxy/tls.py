@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import datetime as dt
 import os
 import ssl
 import tempfile
@@ -13,10 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +21,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_VALID_DAYS = 365
-
 
 class Certificates:
     """A TLS context a Secret, made when it is first asked for and made anew when the Secret changes."""
@@ -35,16 +28,24 @@ class Certificates:
     def __init__(self, secret_for: Callable[[str], Object | None], clock: Clock) -> None:
         self._secret_for = secret_for
         self._made: dict[tuple[str, str], tuple[str, ssl.SSLContext | None]] = {}
-        self.default = _context(*_self_signed(clock.now()))
+        self._clock = clock
+        self._fallback: ssl.SSLContext | None = None
+        #: What a listener starts with: it has no certificate; each handshake is given one.
+        self.default = _new_context()
         self.default.sni_callback = self._choose
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         secret = self._secret_for(name or "")
-        if secret is None:
-            return
-        context = self._context_of(secret)
-        if context is not None:
-            connection.context = context
+        context = self._context_of(secret) if secret is not None else None
+        connection.context = context or self._self_signed()
+
+    def _self_signed(self) -> ssl.SSLContext:
+        """Return the context for who has no Secret, made when it is first needed: that loads a large library."""
+        if self._fallback is None:
+            from reconciler.proxy.selfsigned import self_signed
+
+            self._fallback = _context(*self_signed(self._clock.now()))
+        return self._fallback
 
     def _context_of(self, secret: Object) -> ssl.SSLContext | None:
         meta = secret["metadata"]
@@ -67,11 +68,16 @@ class Certificates:
         return context
 
 
-def _context(certificate: bytes, key: bytes) -> ssl.SSLContext:
-    """Return a server's context. The ssl module reads files only: one that nobody else can read, and that is gone at once."""
+def _new_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _context(certificate: bytes, key: bytes) -> ssl.SSLContext:
+    """Return a server's context. The ssl module reads files only: one that nobody else can read, and that is gone at once."""
+    context = _new_context()
     descriptor, name = tempfile.mkstemp(prefix="tls-")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -82,28 +88,3 @@ def _context(certificate: bytes, key: bytes) -> ssl.SSLContext:
         with contextlib.suppress(OSError):
             Path(name).unlink()
     return context
-
-
-def _self_signed(now: float) -> tuple[bytes, bytes]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reconciler default certificate")])
-    start = dt.datetime.fromtimestamp(now, dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start - dt.timedelta(hours=1))
-        .not_valid_after(start + dt.timedelta(days=_VALID_DAYS))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return (
-        certificate.public_bytes(serialization.Encoding.PEM),
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
-    )

@@ -78,7 +78,9 @@ class Watcher:
             return
         self._waiting = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(self._waiting, seconds)
+            # Not wait_for: on Python 3.11 that loses a cancellation which comes together with a change.
+            async with asyncio.timeout(seconds):
+                await self._waiting
         except TimeoutError:
             pass
         finally:

@@ -5,6 +5,7 @@ In memory a set is a tree of dicts in which ``"."`` marks a member; as JSON a me
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +79,20 @@ def from_json(fields: dict[str, Any]) -> FieldSet:
 
 def item_key(item: Any, structure: Structure) -> str:
     """Return the path element of an item of a list-map; ``structure`` is the list's."""
-    shape = structure.item()
     fields = item if isinstance(item, dict) else {}
-    key = {k: fields.get(k, shape.default(k)) for k in structure.keys}
+    names = structure.keys
+    if len(names) == 1 and type(name := fields.get(names[0])) is str:
+        return _name_key(names[0], name)
+    shape = structure.item()
+    key = {k: fields.get(k, shape.default(k)) for k in names}
     present = {k: v for k, v in sorted(key.items()) if v is not None}
     return "k:" + json.dumps(present, separators=(",", ":"))
+
+
+@functools.lru_cache(maxsize=4096)
+def _name_key(field: str, name: str) -> str:
+    """Return the path element of the usual item: one that a name (or a type) identifies."""
+    return "k:" + json.dumps({field: name}, separators=(",", ":"))
 
 
 def value_key(value: Any) -> str:

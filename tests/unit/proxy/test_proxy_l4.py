@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.errors import ReconcilerError
-from reconciler.proxy.tls import _self_signed
+from reconciler.proxy.selfsigned import self_signed
 from tests.unit.proxy.conftest import SERVICE_IP, World, ingress, service, slice_of
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ async def test_tls_by_host_name_and_renewed_without_a_restart(world: World, tmp_
     """I13: the Secret's certificate for its host, at once when it changes; the default one for the others."""
 
     def secret() -> tuple[bytes, dict[str, Any]]:
-        certificate, key = _self_signed(1_790_000_000)
+        certificate, key = self_signed(1_790_000_000)
         data = {
             "tls.crt": base64.b64encode(certificate).decode(),
             "tls.key": base64.b64encode(key).decode(),
