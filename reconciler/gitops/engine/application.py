@@ -20,7 +20,7 @@ from reconciler.gitops.engine.deletion import delete_all
 from reconciler.gitops.engine.report import Report
 from reconciler.gitops.plan import Change, Plan, may_prune, plan
 from reconciler.gitops.render import RenderCache, render
-from reconciler.gitops.validate import validate
+from reconciler.gitops.validate import ValidateCache, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,11 +80,14 @@ class ApplicationLoop:
         self._watching: asyncio.Task[None] | None = None
         self._source_moved = asyncio.Event()
         self._render_cache = RenderCache()
+        self._validate_cache = ValidateCache()
+        self._desired = desired.Desired(name)
         self._revision = ""
         self._wanted: dict[Key, desired.Wanted] = {}
         self._verified: dict[Key, tuple[str, str]] = {}
         self._dirty: set[Key] = set()
         self._look_at_all = True
+        self._look_for_prunes = True
         self._handled_request: str | None = None
         self._failures = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -118,8 +121,9 @@ class ApplicationLoop:
                 self._group = group
                 while not await self._turn():
                     await self._wake.wait()
-                    # Changes come in bursts: one look for all of them.
-                    await self._shared.clock.sleep(REPORT_SECONDS)
+                    if not self._source_moved.is_set():
+                        # Changes of objects come in bursts: one look for all of them.
+                        await self._shared.clock.sleep(REPORT_SECONDS)
                 await self._close_source()
         finally:
             if self._timer is not None:
@@ -230,13 +234,14 @@ class ApplicationLoop:
         errors = [f for f in findings if f.severity == "error"]
         if errors:
             raise Invalid("InvalidManifests", _told(errors))
-        wanted = desired.wanted(rendered.documents, self._name, namespace)
+        wanted = self._desired.wanted(rendered.documents, namespace)
         extra = desired.missing_namespace(wanted, namespace, self._name)
         if extra is not None and namespace != "default":
             wanted = {Key.of(extra.object): extra, **wanted}
-        self._wanted = wanted
-        self._revision = revision
-        self._look_at_all = True
+        before, self._wanted, self._revision = self._wanted, wanted, revision
+        # What differs from the last revision is looked at; of the rest, changes of live objects tell (decision 7).
+        self._dirty.update(k for k, w in wanted.items() if before.get(k) is not w)
+        self._look_for_prunes = self._look_for_prunes or not before.keys() <= wanted.keys()
 
     def _exists(self, key: Key) -> bool:
         kind = kinds.lookup(key.group, key.kind)
@@ -281,13 +286,25 @@ class ApplicationLoop:
     async def _compare(self, app: Object) -> Plan:
         """Compare what is wanted with what is: everything after a new revision, else only what moved (decision 7)."""
         everything = self._look_at_all
-        looked_at = self._wanted if everything else {k for k in self._dirty if k in self._wanted}
+        looked_at = (
+            list(self._wanted) if everything else [k for k in self._dirty if k in self._wanted]
+        )
+        prunes = everything or self._look_for_prunes
         self._dirty.clear()
-        self._look_at_all = False
-        changes = [await self._compare_one(key) for key in looked_at]
-        if everything:
+        self._look_at_all = self._look_for_prunes = False
+        changes = [await self._compare_one(key) for key in looked_at if not self._is_verified(key)]
+        if prunes:
             changes += self._prunes(app)
         return plan(changes)
+
+    def _is_verified(self, key: Key) -> bool:
+        """Whether an object was compared already, just as it is wanted and just as it is."""
+        wanted = self._wanted[key]
+        seen = self._verified.get(key)
+        if seen is None or not self._shared.cache.follows(wanted.kind):
+            return False
+        live = self._shared.cache.snapshot.get(wanted.kind, key.namespace, key.name)
+        return live is not None and seen == (wanted.digest, live["metadata"].get("resourceVersion"))
 
     async def _compare_one(self, key: Key) -> Change:
         wanted = self._wanted[key]
@@ -373,7 +390,9 @@ class ApplicationLoop:
         else:
             self._failures = 0
             self._event(app, "Normal", "Synced", f"{told} at {self._revision}")
-        self._report.finish(self._revision, started, told if not failed else "failed")
+        self._report.finish(
+            self._revision, started, "failed" if failed else told, failed=bool(failed)
+        )
         await self._report.write(app, self._states(app), self._revision, synced=not failed)
 
     def _note_applied(self, result: Result) -> None:

@@ -66,27 +66,43 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(_encode(value)).hexdigest()[:20]
 
 
+class Desired:
+    """The objects that one Application wants; those of unchanged documents are made once."""
+
+    def __init__(self, app: str) -> None:
+        self._app = app
+        self._made: dict[int, tuple[Document, str, Wanted]] = {}
+
+    def wanted(self, documents: Iterable[Document], namespace: str) -> dict[Key, Wanted]:
+        """Return what the documents ask for, each with its namespace and the Application's mark."""
+        result: dict[Key, Wanted] = {}
+        kept: dict[int, tuple[Document, str, Wanted]] = {}
+        for document in documents:
+            made = self._made.get(id(document))
+            if made is None or made[0] is not document or made[1] != namespace:
+                made = (document, namespace, _wanted(document.object, self._app, namespace))
+            kept[id(document)] = made
+            result[Key.of(made[2].object)] = made[2]
+        self._made = kept
+        return result
+
+
 def wanted(documents: Iterable[Document], app: str, namespace: str) -> dict[Key, Wanted]:
-    """Return what the documents ask for, each with its namespace and the Application's mark."""
-    result: dict[Key, Wanted] = {}
-    declared: set[str] = set()
-    for document in documents:
-        obj = document.object
-        kind = kinds.kind_of(obj)
-        given = obj.get("metadata") or {}
-        meta = {
-            **given,
-            "annotations": {**(given.get("annotations") or {}), APPLICATION_ANNOTATION: app},
-        }
-        if kind.namespaced:
-            meta["namespace"] = given.get("namespace") or namespace
-        else:
-            meta.pop("namespace", None)
-        made = {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
-        result[Key.of(made)] = Wanted(made, digest_of(made), kind)
-        if kind is kinds.NAMESPACE:
-            declared.add(str(meta.get("name")))
-    return result
+    """Return what documents ask for, once."""
+    return Desired(app).wanted(documents, namespace)
+
+
+def _wanted(obj: Object, app: str, namespace: str) -> Wanted:
+    kind = kinds.kind_of(obj)
+    given = obj.get("metadata") or {}
+    annotations = {**(given.get("annotations") or {}), APPLICATION_ANNOTATION: app}
+    meta = {**given, "annotations": annotations}
+    if kind.namespaced:
+        meta["namespace"] = given.get("namespace") or namespace
+    else:
+        meta.pop("namespace", None)
+    made = {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
+    return Wanted(made, digest_of(made), kind)
 
 
 def missing_namespace(found: Mapping[Key, Wanted], namespace: str, app: str) -> Wanted | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import conditions, kinds
 from reconciler.api.objects import Key, Object
@@ -23,6 +23,15 @@ KEPT_SYNCS = 10
 _ERRORS = ("SourceError", "RenderError", "InvalidManifests", "SyncFailed")
 
 
+class _Row(NamedTuple):
+    """One object's line, and what it was made from."""
+
+    live: Object | None
+    wanted: Wanted | None
+    health: healths.Health
+    shown: dict[str, Any]
+
+
 class Report:
     """What is told of one Application. Written only when it differs from what stands there."""
 
@@ -33,6 +42,7 @@ class Report:
         self._error = ("", "")
         self._history: list[dict[str, Any]] = []
         self._begun: set[Key] = set()
+        self._rows: dict[Key, _Row] = {}
         self.revision = ""
 
     def set_error(self, kind: str, message: str) -> None:
@@ -43,9 +53,10 @@ class Report:
         """A sync begins: from now on these are ours, whatever happens to us before it ends."""
         self._begun = set(wanted)
 
-    def finish(self, revision: str, started: float, result: str) -> None:
-        """A sync has ended."""
-        self.revision = revision
+    def finish(self, revision: str, started: float, result: str, *, failed: bool) -> None:
+        """A sync has ended; one that failed has not brought us to its revision."""
+        if not failed:
+            self.revision = revision
         entry = {
             "revision": revision,
             "startedAt": rfc3339(started),
@@ -84,11 +95,17 @@ class Report:
         if not self.revision and synced:
             self.revision = revision
         resources, found = [], []
+        rows: dict[Key, _Row] = {}
         for key, wanted, live in states:
-            health = healths.health(live)
+            row = self._rows.get(key)
+            if row is None or row.live is not live or row.wanted is not wanted:
+                health = healths.health(live)
+                row = _Row(live, wanted, health, _row(key, wanted, live, health))
+            rows[key] = row
             if wanted is not None:
-                found.append(health)
-            resources.append(_row(key, wanted, live, health))
+                found.append(row.health)
+            resources.append(row.shown)
+        self._rows = rows
         worst = healths.worst(found)
         kind, message = self._error
         reading = kind in ("SourceError", "RenderError")

@@ -40,7 +40,7 @@ _CHANGES: list[type[FileSystemEvent]] = [
     FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent,
 ]  # fmt: skip
 #: Editors write in several steps: a hint waits for so long for the next one, in seconds.
-SETTLE_SECONDS = 0.05
+SETTLE_SECONDS = 0.02
 #: So often it is looked whether the root is still the directory that is watched, in seconds.
 ROOT_SECONDS = 1.0
 
