@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.errors import SourceError
+from reconciler.api import kinds
+from reconciler.errors import NotFound, ReconcilerError, SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,10 @@ def name_of_directory(path: Path) -> str:
     return name.strip("-")[:63].strip("-") or "app"
 
 
-def from_directory(path: Path, values: tuple[Path, ...], sets: tuple[str, ...]) -> dict[str, Any]:
-    """Return the Application of a directory. Raises ``SourceError`` for a path that is not there."""
+def from_directory(
+    path: Path, values: tuple[Path, ...], sets: tuple[str, ...], name: str = ""
+) -> dict[str, Any]:
+    """Return the Application of a directory, named after it. Raises ``SourceError`` for a path that is not there."""
     absolute = _there(path)
     source: dict[str, Any] = {"directory": {"path": str(absolute)}}
     templates: dict[str, Any] = {}
@@ -38,7 +41,7 @@ def from_directory(path: Path, values: tuple[Path, ...], sets: tuple[str, ...]) 
     return {
         "apiVersion": "reconciler.dev/v1",
         "kind": "Application",
-        "metadata": {"name": name_of_directory(absolute), "finalizers": [FINALIZER]},
+        "metadata": {"name": name or name_of_directory(absolute), "finalizers": [FINALIZER]},
         "spec": {
             "source": source,
             "destination": {"namespace": "default"},
@@ -71,13 +74,29 @@ def check(path: Path, wanted: dict[str, Any]) -> None:
     templates = source.get("templates") or {}
     findings = validate_path(path, templates.get("values") or (), templates.get("set") or {})
     errors = [f for f in findings if f.severity == "error"]
-    for finding in errors:
+    for finding in findings:
         click.echo(finding.text(), err=True)
     if errors:
         click.echo(f"{len(errors)} errors: nothing was started or changed", err=True)
         raise SystemExit(3)
 
 
+def _directory(app: dict[str, Any]) -> str:
+    source = (app.get("spec") or {}).get("source") or {}
+    return str((source.get("directory") or {}).get("path", ""))
+
+
 async def apply(client: HttpClient, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Apply the Application, and ask for a sync now."""
+    """Apply the Application. Raises ``ReconcilerError`` when one of that name follows another directory."""
+    name = wanted["metadata"]["name"]
+    try:
+        present = await client.get(kinds.APPLICATION, name)
+    except NotFound:
+        present = wanted
+    here, there = (_directory(a) for a in (wanted, present))
+    if here != there:
+        # To follow another directory would prune what the first one made.
+        raise ReconcilerError(
+            f"an Application named {name} already follows {there}: give this one another name with --name"
+        )
     return await client.apply(wanted, field_manager="reconciler-up", force=True)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="One value for *.j2 files; may be repeated.",
 )
+@click.option(
+    "--name", default="", metavar="NAME", help="The Application's name; the folder's, unless given."
+)
 @serving_options
 @click.pass_obj
 def command(
@@ -53,6 +56,7 @@ def command(
     limit: str,
     values: tuple[Path, ...],
     sets: tuple[str, ...],
+    name: str,
     **flags: Any,
 ) -> None:
     """Run PATH's manifests here and keep them so: watch, sync, follow. Ctrl-C stops all; data in volumes stays."""
@@ -60,7 +64,7 @@ def command(
     from reconciler.cli.duration import parse_duration
 
     seconds = parse_duration(limit)
-    wanted = application.from_directory(path, values, sets)
+    wanted = application.from_directory(path, values, sets, name)
     application.check(path, wanted)
     options = make_options(settings, **flags)
     if detach:

@@ -116,3 +116,24 @@ def test_an_unreadable_directory(machine: Machine) -> None:
     done = machine.run("validate", closed, check=None)
     assert done.returncode in (1, 3)
     assert "closed" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("machine", ["self"], indirect=True)
+def test_another_directory_of_the_same_name_takes_nothing_away(machine: Machine) -> None:
+    machine.up(machine.copy("hello"))
+    before = {p["metadata"]["uid"] for p in machine.pods()}
+    other = machine.work / "elsewhere/hello"
+    other.mkdir(parents=True)
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n"
+    (other / "other.yaml").write_text(manifest)
+
+    done = machine.run("up", other, "--detach", check=1)
+    assert "--name" in done.stderr
+    assert {p["metadata"]["uid"] for p in machine.pods()} == before
+
+    machine.up(other, "--name", "other")
+    assert {p["metadata"]["uid"] for p in machine.pods()} == before
+    assert {a["metadata"]["name"] for a in machine.json("get", "app")["items"]} == {
+        "hello",
+        "other",
+    }
