@@ -5,15 +5,11 @@ Each request runs the steps of a kube-apiserver, in their order: read the head â
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from typing import TYPE_CHECKING, Any
 
-from reconciler.api import kinds, patches, selectors
+from reconciler.api import kinds, patches
 from reconciler.api.client import (
     DeleteOptions,
-    EventType,
     ObjectList,
     PatchType,
     Propagation,
@@ -27,24 +23,19 @@ from reconciler.clock import rfc3339
 from reconciler.errors import (
     AlreadyExists,
     BadRequest,
-    Conflict,
-    Gone,
     Invalid,
-    NotFound,
 )
-from reconciler.registry import admission, defaults, strategy
+from reconciler.registry import admission, defaults, reads, refusals, strategy
 from reconciler.registry.allocation import ServiceAllocator
 from reconciler.registry.log import RevisionLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
     from reconciler.api.kinds import Kind
     from reconciler.clock import Clock, Entropy
-    from reconciler.errors import Cause
     from reconciler.registry.cache import GroupKinds
-    from reconciler.registry.watches import Change
     from reconciler.store.protocol import Store
 
 Objects = list[Object]
@@ -103,7 +94,7 @@ class Registry:
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
         found = self._log.cache.get(_key(kind, name, namespace))
         if found is None:
-            raise _not_found(kind, name)
+            raise refusals.not_found(kind, name)
         return found
 
     async def list(
@@ -116,17 +107,19 @@ class Registry:
         limit: int = 0,
         continue_token: str = "",
     ) -> ObjectList:
-        wanted = _filter(labels, fields)
+        wanted = reads.wanted_by(labels, fields)
         items = self._log.cache.list(kind.group, kind.kind, namespace)
         found = [o for o in items if wanted is None or wanted(o)]
         revision = str(self._log.revision)
         if continue_token:
-            revision, after = _read_token(continue_token)
-            found = [o for o in found if _place(o) > after]
+            revision, after = reads.read_continue_token(continue_token)
+            found = [o for o in found if reads.place_of(o) > after]
         if not limit or len(found) <= limit:
             return ObjectList(found, revision)
         page = found[:limit]
-        return ObjectList(page, revision, _token(revision, page[-1]), len(found) - limit)
+        return ObjectList(
+            page, revision, reads.continue_token_of(revision, page[-1]), len(found) - limit
+        )
 
     async def watch(
         self,
@@ -138,18 +131,18 @@ class Registry:
         fields: str = "",
         bookmarks: bool = False,
     ) -> AsyncGenerator[WatchEvent, None]:
-        wanted = _filter(labels, fields)
-        start = _parse_revision(since) if since else self._log.revision
+        wanted = reads.wanted_by(labels, fields)
+        start = reads.parse_revision(since) if since else self._log.revision
         watcher = self._log.watches.subscribe(kind.group, kind.kind, namespace, start)
         try:
             while True:
                 changes = watcher.take()
                 for change in changes:
-                    event = _event(change, wanted)
+                    event = reads.event_of(change, wanted)
                     if event is not None:
                         yield event
                 if not changes and bookmarks:
-                    yield _bookmark(kind, self._log.revision)
+                    yield reads.bookmark(kind, self._log.revision)
                 await watcher.wait(BOOKMARK_SECONDS if bookmarks else None)
         finally:
             self._log.watches.unsubscribe(watcher)
@@ -190,10 +183,10 @@ class Registry:
             defaults.check_namespace(kind, key.namespace, key.name, self._log.head)
         now = self._clock.now()
         strategy.prepare_create(obj, kind, self._entropy.uid(), now)
-        _refuse(kind, key.name, admission.validate_shape(obj))
+        refusals.refuse(kind, key.name, admission.validate_shape(obj))
         defaults.fill_classes(obj, kind, self._listed)
         admission.default(obj)
-        _refuse(kind, key.name, admission.validate_create(obj))
+        refusals.refuse(kind, key.name, admission.validate_create(obj))
         if kind is kinds.SERVICE:
             self._services.fill(obj, None, hold=not dry_run)
         if owners is None and manager:
@@ -211,10 +204,10 @@ class Registry:
         key = Key.of(obj)
         before = self._log.head(key)
         if before is None:
-            raise _not_found(kind, key.name)
+            raise refusals.not_found(kind, key.name)
         given = revision_text(obj)
         if given and given != revision_text(before):
-            raise _modified(kind, key.name)
+            raise refusals.modified(kind, key.name)
         return await self._replace(
             kind, key, before, obj, subresource, field_manager, dry_run=dry_run
         )
@@ -234,7 +227,7 @@ class Registry:
         key = _key(kind, name, namespace)
         before = self._log.head(key)
         if before is None:
-            raise _not_found(kind, name)
+            raise refusals.not_found(kind, name)
         match type:
             case PatchType.JSON:
                 after = patches.json_patch(before, patch)
@@ -247,8 +240,8 @@ class Registry:
         if not isinstance(after.get("metadata"), dict):
             raise BadRequest("the patch leaves no object")
         if revision_text(after) != revision_text(before):
-            raise _modified(kind, name)
-        _check_identity(kind, before, after)
+            raise refusals.modified(kind, name)
+        refusals.check_identity(kind, before, after)
         return await self._replace(
             kind, key, before, after, subresource, field_manager, dry_run=dry_run
         )
@@ -275,8 +268,8 @@ class Registry:
         before = self._log.head(key)
         if before is not None:
             if revision_text(obj) not in ("", revision_text(before)):
-                raise _modified(kind, key.name)
-            _check_identity(kind, before, {**obj, "apiVersion": before["apiVersion"]})
+                raise refusals.modified(kind, key.name)
+            refusals.check_identity(kind, before, {**obj, "apiVersion": before["apiVersion"]})
         merged = server_side_apply(
             before, obj, manager=field_manager, gvk=kind.gvk, time=rfc3339(self._clock.now()),
             force=force, subresource=subresource,
@@ -284,7 +277,7 @@ class Registry:
         owners = merged["metadata"].get("managedFields") or []
         if before is None:
             if subresource:
-                raise _not_found(kind, key.name)
+                raise refusals.not_found(kind, key.name)
             return await self._create(
                 copy(merged), kind, key, field_manager, dry_run=dry_run, owners=owners
             )
@@ -336,11 +329,11 @@ class Registry:
         changed = strategy.spec_changed(given, before) or kind.kind == "Secret"
         after = copy(given) if changed else {**given, "metadata": copy(given.get("metadata") or {})}
         if changed:
-            _refuse(kind, key.name, admission.validate_shape(after))
+            refusals.refuse(kind, key.name, admission.validate_shape(after))
             admission.default(after)
         strategy.prepare_update(after, before, kind)
         if changed or after["metadata"] != before["metadata"]:
-            _refuse(kind, key.name, admission.validate_update(before, after))
+            refusals.refuse(kind, key.name, admission.validate_update(before, after))
         if changed and kind is kinds.SERVICE:
             self._services.fill(after, before, hold=not dry_run)
         return after
@@ -355,8 +348,8 @@ class Registry:
         key = _key(kind, name, namespace)
         before = self._log.head(key)
         if before is None:
-            raise _not_found(kind, name)
-        _check_preconditions(kind, before, options)
+            raise refusals.not_found(kind, name)
+        refusals.check_preconditions(kind, before, options)
         if options.propagation is None and kind.kind == "Job":
             options = options._replace(propagation=Propagation.ORPHAN)
         deletion = strategy.prepare_delete(before, kind, options, self._clock.now())
@@ -445,124 +438,3 @@ def _place_in_namespace(obj: Object, kind: Kind) -> None:
         meta.pop("namespace", None)
     elif not meta.get("namespace"):
         meta["namespace"] = "default"
-
-
-def _not_found(kind: Kind, name: str) -> NotFound:
-    return NotFound(
-        f'{kind.resource} "{name}" not found', kind=kind.plural, group=kind.group, name=name
-    )
-
-
-def _modified(kind: Kind, name: str) -> Conflict:
-    return Conflict(
-        f'Operation cannot be fulfilled on {kind.resource} "{name}": the object has been modified; '
-        "please apply your changes to the latest version and try again",
-        kind=kind.plural, group=kind.group, name=name,
-    )  # fmt: skip
-
-
-def _check_preconditions(kind: Kind, before: Object, options: DeleteOptions) -> None:
-    meta = before["metadata"]
-    for field, word, wanted in (
-        ("uid", "UID", options.uid),
-        ("resourceVersion", "ResourceVersion", options.resource_version),
-    ):
-        if wanted and meta.get(field) != wanted:
-            raise Conflict(
-                f"Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {meta.get(field)}",
-                kind=kind.plural, group=kind.group, name=meta["name"],
-            )  # fmt: skip
-
-
-def _refuse(kind: Kind, name: str, causes: tuple[Cause, ...]) -> None:
-    """Raise ``Invalid`` when anything is wrong, worded as a kube-apiserver words it."""
-    if not causes:
-        return
-    told = [f"{c.field}: {c.message}" for c in causes]
-    text = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
-    full = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-    raise Invalid(
-        f'{full} "{name}" is invalid: {text}',
-        kind=kind.kind, group=kind.group, name=name, causes=causes,
-    )  # fmt: skip
-
-
-def _check_identity(kind: Kind, before: Object, after: Object) -> None:
-    """Refuse a change of what an object is: its uid (a precondition), type, name or namespace (M02)."""
-    old, new = before["metadata"], after["metadata"]
-    uid = new.get("uid")
-    if uid and uid != old["uid"]:
-        raise Conflict(
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}",
-            kind=kind.plural, group=kind.group, name=old["name"],
-        )  # fmt: skip
-    for field, was, now in (
-        ("apiVersion", before.get("apiVersion"), after.get("apiVersion")),
-        ("kind", before.get("kind"), after.get("kind")),
-        ("metadata.name", old.get("name"), new.get("name")),
-        ("metadata.namespace", old.get("namespace"), new.get("namespace")),
-    ):
-        if was != now:
-            raise BadRequest(
-                f"{field} of {kind.resource} {old['name']!r} cannot be changed from {was!r} to {now!r}"
-            )
-
-
-def _filter(labels: str, fields: str) -> Callable[[Object], bool] | None:
-    by_label = selectors.parse(labels) if labels else None
-    by_field = selectors.parse_fields(fields) if fields else None
-    if by_label is None and by_field is None:
-        return None
-
-    def wanted(obj: Object) -> bool:
-        return (by_label is None or by_label.matches(obj["metadata"].get("labels") or {})) and (
-            by_field is None or by_field.matches(obj)
-        )
-
-    return wanted
-
-
-def _event(change: Change, wanted: Callable[[Object], bool] | None) -> WatchEvent | None:
-    """Return what a watcher is told of a change: an object may enter or leave what its selector sees."""
-    before = change.before is not None and (wanted is None or wanted(change.before))
-    after = change.after is not None and (wanted is None or wanted(change.after))
-    if after:
-        return WatchEvent(EventType.MODIFIED if before else EventType.ADDED, change.last)
-    if before:
-        return WatchEvent(EventType.DELETED, change.last)
-    return None
-
-
-def _bookmark(kind: Kind, revision: int) -> WatchEvent:
-    return WatchEvent(
-        EventType.BOOKMARK,
-        {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": {"resourceVersion": str(revision)},
-        },
-    )
-
-
-def _parse_revision(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise BadRequest(f"invalid resource version {text!r}") from None
-
-
-def _place(obj: Object) -> tuple[str, str]:
-    meta = obj["metadata"]
-    return str(meta.get("namespace") or ""), str(meta["name"])
-
-
-def _token(revision: str, last: Object) -> str:
-    return base64.urlsafe_b64encode(json.dumps([revision, *_place(last)]).encode()).decode()
-
-
-def _read_token(token: str) -> tuple[str, tuple[str, str]]:
-    try:
-        revision, namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, binascii.Error):
-        raise Gone("the continue token is not valid: list again") from None
-    return str(revision), (str(namespace), str(name))
