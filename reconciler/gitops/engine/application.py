@@ -86,6 +86,7 @@ class ApplicationLoop:
         self._wanted: dict[Key, desired.Wanted] = {}
         self._verified: dict[Key, tuple[str, str]] = {}
         self._dirty: set[Key] = set()
+        self._differing: set[Key] = set()
         self._look_at_all = True
         self._look_for_prunes = True
         self._handled_request: str | None = None
@@ -176,6 +177,7 @@ class ApplicationLoop:
         requested = annotations_of(app).get(SYNC_REQUESTED)
         asked = requested is not None and requested != self._handled_request
         self._handled_request = requested
+        self._look_at_all = self._look_at_all or asked
         found = await self._compare(app)
         if found.cycle:
             names = " → ".join(str(k) for k in found.cycle)
@@ -286,13 +288,14 @@ class ApplicationLoop:
     async def _compare(self, app: Object) -> Plan:
         """Compare what is wanted with what is: everything after a new revision, else only what moved (decision 7)."""
         everything = self._look_at_all
-        looked_at = (
-            list(self._wanted) if everything else [k for k in self._dirty if k in self._wanted]
-        )
+        moved = self._wanted if everything else self._dirty | self._differing
+        looked_at = [k for k in moved if k in self._wanted]
         prunes = everything or self._look_for_prunes
         self._dirty.clear()
         self._look_at_all = self._look_for_prunes = False
         changes = [await self._compare_one(key) for key in looked_at if not self._is_verified(key)]
+        # What differs and is not put back now must still count as different the next time.
+        self._differing = {c.key for c in changes if c.action != "unchanged"}
         if prunes:
             changes += self._prunes(app)
         return plan(changes)

@@ -1,0 +1,204 @@
+"""The sync engine over a whole control plane, under virtual time; its source is a dict of files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from reconciler.api import kinds
+from reconciler.clock import LoopClock, SeededEntropy, run_virtual
+from reconciler.control import EventWriter, InformerCache, Recorder
+from reconciler.errors import SourceError
+from reconciler.gitops.engine import KINDS, Engine
+from reconciler.gitops.source import File, Snapshot
+from reconciler.registry import Registry
+from reconciler.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from reconciler.api.objects import Object
+
+
+class Files:
+    """A source that a test writes into."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+        self._changed = asyncio.Event()
+        self.missing = False
+
+    def write(self, **files: str) -> None:
+        """Let the source hold exactly these files."""
+        self._files = {f"{name}.yaml": text for name, text in files.items()}
+        self._changed.set()
+
+    async def snapshot(self) -> Snapshot:
+        if self.missing:
+            raise SourceError("the directory is gone")
+        found = {}
+        for path, text in sorted(self._files.items()):
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            found[path] = File(path, digest, text.encode())
+        revision = hashlib.sha256(
+            repr([(p, f.digest) for p, f in found.items()]).encode()
+        ).hexdigest()
+        return Snapshot(revision[:12], found)
+
+    async def changed(self) -> None:
+        await self._changed.wait()
+        self._changed.clear()
+
+    async def close(self) -> None:
+        pass
+
+
+def config(name: str, value: str = "1", extra: str = "") -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{extra}}}\ndata: {{value: '{value}'}}\n"
+
+
+class World:
+    """A registry and an engine with one Application."""
+
+    def __init__(self) -> None:
+        self.clock = LoopClock()
+        self.registry = Registry(MemoryStore(), clock=self.clock, entropy=SeededEntropy())
+        self.files = Files()
+
+    @contextlib.asynccontextmanager
+    async def running(self, **policy: Any) -> AsyncIterator[World]:
+        await self.registry.start()
+        namespace: Object = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": "default"},
+        }
+        await self.registry.create(namespace)
+        self.cache = InformerCache(self.registry, KINDS, clock=self.clock)
+        events = EventWriter(self.registry, self.clock)
+        engine = Engine(
+            self.registry, self.cache, clock=self.clock, entropy=SeededEntropy(),
+            recorder=Recorder(events, "test"), source_for=lambda _: self.files,
+        )  # fmt: skip
+        tasks = [asyncio.create_task(run()) for run in (self.cache.run, engine.run)]
+        sync = {"automated": {"prune": True, "selfHeal": True, **policy}}
+        app: Object = {
+            "apiVersion": "reconciler.dev/v1", "kind": "Application", "metadata": {"name": "app"},
+            "spec": {"source": {"directory": {"path": "/unused"}}, "syncPolicy": sync},
+        }  # fmt: skip
+        await self.registry.apply(app, field_manager="test")
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.registry.close()
+
+    async def settle(self) -> None:
+        await self.clock.sleep(30)
+
+    async def names(self) -> list[str]:
+        return [o["metadata"]["name"] for o in (await self.registry.list(kinds.CONFIG_MAP)).items]
+
+    async def status(self) -> dict[str, Any]:
+        found = await self.registry.get(kinds.APPLICATION, "app")
+        return dict(found.get("status") or {})
+
+
+def test_files_become_objects_and_only_what_changed_is_written() -> None:
+    async def story() -> None:
+        async with World().running() as world:
+            world.files.write(a=config("a"), b=config("b"))
+            await world.settle()
+            assert await world.names() == ["a", "b"]
+            assert (await world.status())["sync"]["status"] == "Synced"
+            before = {o["metadata"]["name"]: o["metadata"]["resourceVersion"]
+                      for o in (await world.registry.list(kinds.CONFIG_MAP)).items}  # fmt: skip
+            revision = world.registry.revision
+            await world.clock.sleep(3600)
+            assert world.registry.revision == revision, (
+                "an hour in which nothing happened was written about"
+            )
+            world.files.write(a=config("a"), b=config("b", "2"))
+            await world.settle()
+            after = {o["metadata"]["name"]: o["metadata"]["resourceVersion"]
+                     for o in (await world.registry.list(kinds.CONFIG_MAP)).items}  # fmt: skip
+            assert after["a"] == before["a"]
+            assert after["b"] != before["b"]
+
+    run_virtual(story())
+
+
+def test_what_nobody_asks_for_is_pruned_but_never_for_an_empty_or_broken_source() -> None:
+    async def story() -> None:
+        kept = ", annotations: {reconciler.dev/prune: disabled}"
+        async with World().running() as world:
+            world.files.write(a=config("a"), b=config("b"), c=config("c", extra=kept))
+            await world.settle()
+            world.files.write(a=config("a"), b="data: [")
+            await world.settle()
+            assert await world.names() == ["a", "b", "c"]
+            status = await world.status()
+            assert "b.yaml:2:1: error" in status["conditions"][0]["message"]
+            assert status["sync"]["status"] == "OutOfSync"
+            world.files.write()
+            await world.settle()
+            assert await world.names() == ["a", "b", "c"]
+            world.files.missing = True
+            world.files.write()
+            await world.settle()
+            assert await world.names() == ["a", "b", "c"]
+            assert (await world.status())["conditions"][0]["type"] == "SourceError"
+            world.files.missing = False
+            world.files.write(a=config("a"))
+            await world.clock.sleep(300)
+            assert await world.names() == ["a", "c"]
+            assert not (await world.status()).get("conditions")
+
+    run_virtual(story())
+
+
+def test_drift_is_put_back_and_what_others_own_is_left_alone() -> None:
+    async def story() -> None:
+        async with World().running() as world:
+            world.files.write(a=config("a"))
+            await world.settle()
+            await world.registry.patch(
+                kinds.CONFIG_MAP,
+                "a",
+                "default",
+                {"data": {"value": "9", "theirs": "x"}},
+                field_manager="hand",
+            )
+            await world.settle()
+            found = await world.registry.get(kinds.CONFIG_MAP, "a", "default")
+            assert found["data"] == {"value": "1", "theirs": "x"}
+            await world.registry.delete(kinds.CONFIG_MAP, "a", "default")
+            await world.settle()
+            assert await world.names() == ["a"]
+
+    run_virtual(story())
+
+
+def test_without_self_heal_drift_is_only_told() -> None:
+    async def story() -> None:
+        async with World().running(selfHeal=False) as world:
+            world.files.write(a=config("a"))
+            await world.settle()
+            await world.registry.patch(
+                kinds.CONFIG_MAP, "a", "default", {"data": {"value": "9"}}, field_manager="hand"
+            )
+            await world.settle()
+            found = await world.registry.get(kinds.CONFIG_MAP, "a", "default")
+            assert found["data"] == {"value": "9"}
+            assert (await world.status())["sync"]["status"] == "OutOfSync"
+            request = {"metadata": {"annotations": {"reconciler.dev/sync-requested-at": "now"}}}
+            await world.registry.patch(kinds.APPLICATION, "app", "", request)
+            await world.settle()
+            found = await world.registry.get(kinds.CONFIG_MAP, "a", "default")
+            assert found["data"] == {"value": "1"}
+
+    run_virtual(story())
