@@ -51,6 +51,9 @@ class Files:
         await self._changed.wait()
         self._changed.clear()
 
+    def refresh(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

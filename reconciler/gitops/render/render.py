@@ -73,7 +73,7 @@ def render(
     shared = _digest_of_templates(sources, given)
     kept: dict[str, tuple[str, _One]] = {}
     documents: list[Document] = []
-    findings = [Finding(p.rule, "error", p.message, p.path) for p in snapshot.problems]
+    findings = [Finding(p.rule, p.severity, p.message, p.path) for p in snapshot.problems]
     for path, file in snapshot.files.items():
         # A template may include others: it depends on all of them, and on the values.
         digest = file.digest + shared if path in sources else file.digest

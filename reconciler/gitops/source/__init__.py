@@ -4,6 +4,6 @@ Events are hints; a digest decides. ``DirectorySource`` reads a directory (or on
 """
 
 from reconciler.gitops.source.directory import DirectorySource
-from reconciler.gitops.source.snapshot import File, Problem, Snapshot, Source
+from reconciler.gitops.source.snapshot import Commit, File, Problem, Snapshot, Source
 
-__all__ = ["DirectorySource", "File", "Problem", "Snapshot", "Source"]
+__all__ = ["Commit", "DirectorySource", "File", "Problem", "Snapshot", "Source"]

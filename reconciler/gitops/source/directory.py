@@ -111,6 +111,9 @@ class DirectorySource:
         await self._clock.sleep(SETTLE_SECONDS)
         self._taken.clear()
 
+    def refresh(self) -> None:
+        """Every snapshot looks at the directory anyway."""
+
     @staticmethod
     async def _within(event: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

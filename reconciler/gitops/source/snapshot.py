@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,38 @@ class Problem(NamedTuple):
     path: str
     rule: str
     message: str
+    severity: Literal["error", "warning"] = "error"
+
+
+class Commit(NamedTuple):
+    """Who made a revision, and why: what history tells of it. ``time`` is in seconds since the epoch."""
+
+    id: str
+    author: str
+    email: str
+    time: int
+    message: str
+    ref: str
+    url: str
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.partition("\n")[0]
 
 
 class Snapshot(NamedTuple):
-    """Everything that a source holds at one moment. Equal revisions hold equal files."""
+    """Everything that a source holds at one moment. Equal revisions hold equal files.
+
+    ``stale`` says why nothing newer can be read, and since when; the files are the last good ones. Empty: they are
+    the newest.
+    """
 
     revision: str
     files: Mapping[str, File]
     problems: tuple[Problem, ...] = ()
+    commit: Commit | None = None
+    stale: str = ""
 
 
 class Source(Protocol):
@@ -41,6 +65,10 @@ class Source(Protocol):
 
     async def changed(self) -> None:
         """Return when something may have changed since the last snapshot; never later than a slow look around."""
+        ...
+
+    def refresh(self) -> None:
+        """Let the next snapshot be what the origin holds then: somebody asked for it (``sync``)."""
         ...
 
     async def close(self) -> None: ...
