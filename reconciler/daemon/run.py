@@ -194,7 +194,7 @@ class _Daemon:
                 "http": proxy.http_url if proxy else "",
                 "https": proxy.https_url if proxy else "",
             },
-            "problems": proxy.problems() if proxy else [],
+            "problems": [*self._runtime.problems, *(proxy.problems() if proxy else ())],
         }
 
 

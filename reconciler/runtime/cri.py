@@ -215,6 +215,11 @@ class Runtime(Protocol):
         """
         ...
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What this host withholds from Pods and what would allow it, a sentence each; known once it is open."""
+        ...
+
     async def open(self) -> None:
         """Get ready: find the sandboxes and containers that already run, or start what serves them."""
         ...

@@ -127,6 +127,10 @@ class MemoryRuntime:
     def honoured_fields(self) -> frozenset[str]:
         return frozenset({"spec"})
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return ()
+
     async def open(self) -> None:
         pass
 

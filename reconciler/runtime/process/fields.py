@@ -22,3 +22,11 @@ HONOURED = frozenset(
     [f"spec.{field}" for field in _POD]
     + [f"spec.{kind}.{field}" for kind in ("containers", "initContainers") for field in _CONTAINER]
 )
+
+#: What is not honoured where ordinary users may make no namespaces.
+NEEDS_NAMESPACES = frozenset(
+    [f"spec.{field}" for field in (
+        "hostAliases", "dnsConfig", "dnsPolicy", "hostname", "subdomain", "setHostnameAsFQDN", "volumes",
+    )]
+    + [f"spec.{kind}.volumeMounts" for kind in ("containers", "initContainers")]
+)  # fmt: skip

@@ -11,7 +11,7 @@ from reconciler.runtime import cri
 from reconciler.runtime.process import images as image_names
 from reconciler.runtime.process.commands import Command
 from reconciler.runtime.process.connection import Connection
-from reconciler.runtime.process.fields import HONOURED
+from reconciler.runtime.process.fields import HONOURED, NEEDS_NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,6 +38,12 @@ class ProcessNetwork:
         self._connection = connection
         self._pod_cidr = pod_cidr
         self._service_cidr = service_cidr
+        self._isolated = True
+
+    def learn(self, info: dict[str, Any]) -> None:
+        """Take over what the supervisor says of its network: it may be the host's loopback."""
+        self._pod_cidr, self._service_cidr = info["pod_cidr"], info["service_cidr"]
+        self._isolated = info["isolated"]
 
     @property
     def service_cidr(self) -> str:
@@ -49,7 +55,7 @@ class ProcessNetwork:
 
     @property
     def privileged_ports(self) -> bool:
-        return True
+        return self._isolated
 
     async def _sockets(self, **request: Any) -> list[socket.socket]:
         _, fds = await self._connection.call_fds("sockets", **request)
@@ -89,6 +95,7 @@ class ProcessRuntime:
         self._subscribers: set[asyncio.Queue[cri.RuntimeEvent | None]] = set()
         self._commands: dict[int, asyncio.Future[int]] = {}
         self._codes: dict[int, int] = {}
+        self._problem = ""
 
     @property
     def name(self) -> str:
@@ -100,7 +107,15 @@ class ProcessRuntime:
 
     @property
     def honoured_fields(self) -> frozenset[str]:
-        return HONOURED
+        return HONOURED - NEEDS_NAMESPACES if self._problem else HONOURED
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        if not self._problem:
+            return ()
+        return (
+            f"Pods share this host's network and files, at addresses of 127.0.0.0/8: {self._problem}",
+        )
 
     def _push(self, message: dict[str, Any]) -> None:
         if "event" in message:
@@ -120,6 +135,9 @@ class ProcessRuntime:
 
     async def open(self) -> None:
         await self._connection.open()
+        info = await self._connection.call("info")
+        self._network.learn(info)
+        self._problem = str(info["problem"])
 
     async def close(self) -> None:
         self._connection.close()

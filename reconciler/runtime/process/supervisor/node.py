@@ -4,37 +4,59 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+from . import addresses, netlink, records, spawn
 from . import namespaces as ns
-from . import netlink, records, spawn
+from .loopback import LoopbackNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class Forbidden(Exception):
+    """This host lets ordinary users make no namespaces; says which settings would."""
 
 
 def _enter_user_namespace() -> None:
     try:
         ns.enter_user_namespace()
     except OSError as error:
-        raise OSError(
-            0,
+        raise Forbidden(
             f"this host lets ordinary users make no user namespaces ({error.strerror}): allow them "
             "(sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, "
-            "kernel.apparmor_restrict_unprivileged_userns) or run as root",
+            "kernel.apparmor_restrict_unprivileged_userns) or run as root"
         ) from None
+
+
+def open_network(path: Path, pod_cidr: str, service_cidr: str) -> NodeNetwork | LoopbackNetwork:
+    """Find the node's network again or make one: in a namespace of its own, else on the host's loopback.
+
+    A network that lives is kept as it is: Pods run in it.
+    """
+    record = records.read(path)
+    if record and record.get("loopback") and records.lives(record["holder"]):
+        return LoopbackNetwork(path, pod_cidr, service_cidr, record["loopback"])
+    try:
+        return NodeNetwork(path, pod_cidr, service_cidr)
+    except Forbidden as forbidden:
+        return LoopbackNetwork(path, pod_cidr, service_cidr, str(forbidden))
 
 
 class NodeNetwork:
     """Found again by the process that holds it; made when there is none."""
+
+    isolated = True
+    problem = ""
 
     def __init__(self, path: Path, pod_cidr: str, service_cidr: str) -> None:
         self.pods = ipaddress.IPv4Network(pod_cidr)
         self.services = ipaddress.IPv4Network(service_cidr)
         self.gateway = str(self.pods[1])
         self._path = path
-        self._next = 2
+        self._pool = addresses.Pool(self.pods)
         self.rootless = os.getuid() != 0
         record = records.read(path)
         if record and records.lives(record["holder"]):
@@ -80,13 +102,7 @@ class NodeNetwork:
 
     def take(self, used: set[str]) -> str:
         """Return a free address."""
-        size = self.pods.num_addresses
-        for _ in range(size):
-            address = str(self.pods[self._next])
-            self._next = self._next + 1 if self._next + 2 < size else 2
-            if address not in used:
-                return address
-        raise OSError(0, f"no address is left in {self.pods}")
+        return self._pool.take(used)
 
     def plug(self, address: str, hostname: str) -> int:
         """Make a Pod's network; returns the pid of its holder."""
@@ -119,15 +135,8 @@ class NodeNetwork:
 
     def sockets(self, request: dict[str, Any]) -> list[int]:
         """Make sockets inside, bound and listening where asked."""
-        kind = socket.SOCK_DGRAM if request["datagram"] else socket.SOCK_STREAM
+        return spawn.inside(self.netns, request["count"], lambda: addresses.make_socket(request))
 
-        def make() -> socket.socket:
-            sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
-            if request.get("address"):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sock.bind((request["address"], request["port"]))
-                if kind == socket.SOCK_STREAM:
-                    sock.listen(1024)
-            return sock
-
-        return spawn.inside(self.netns, request["count"], make)
+    def end(self) -> None:
+        """End the network: nothing may be left in it."""
+        os.kill(self.holder, signal.SIGKILL)

@@ -9,13 +9,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import logs, records, spawn
+from . import etc, logs, members, records, spawn
 from . import namespaces as ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from .loopback import LoopbackNetwork
     from .node import NodeNetwork
 
 Reply = Any
@@ -48,44 +49,10 @@ class Live:
         self.waiting: list[Reply] = []
 
 
-def members(mount_namespace: str, uts_namespace: str) -> list[int]:
-    """Return every process of a container, however often they forked or left their session.
-
-    Numbers of namespaces are used again; that of the Pod's UTS namespace is certain while its holder lives.
-    """
-    found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208 - hot: strings are enough
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                base = f"/proc/{name}/ns/"
-                if (
-                    os.readlink(base + "mnt") == mount_namespace  # noqa: PTH115
-                    and os.readlink(base + "uts") == uts_namespace  # noqa: PTH115
-                    and records.start_time(int(name))
-                ):
-                    found.append(int(name))
-    return found
-
-
-def kill_all(mount_namespace: str, holder: dict[str, Any]) -> None:
-    """Kill every process of a container of the Pod that ``holder`` holds."""
-    if not mount_namespace or not records.lives(holder):
-        return
-    uts = os.readlink(f"/proc/{holder['pid']}/ns/uts")  # noqa: PTH115
-    for _ in range(500):
-        alive = members(mount_namespace, uts)
-        if not alive:
-            return
-        for pid in alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.002)
-
-
 class Pods:
     """All of a node's sandboxes and containers, by id."""
 
-    def __init__(self, root: Path, node: NodeNetwork, loop: Loop) -> None:
+    def __init__(self, root: Path, node: NodeNetwork | LoopbackNetwork, loop: Loop) -> None:
         self._root = root
         self._node = node
         self._loop = loop
@@ -175,7 +142,7 @@ class Pods:
         }
         directory = self._root / "sandboxes" / key
         directory.mkdir(parents=True, exist_ok=True)
-        for name, text in files(config, ip).items():
+        for name, text in etc.files(config, ip).items():
             (directory / name).write_text(text)
             (directory / name).chmod(0o644)
         self._sandboxes[key] = record
@@ -220,6 +187,8 @@ class Pods:
         if sandbox is None or sandbox["state"] != "SANDBOX_READY":
             raise Failure(f"sandbox {request['sandbox']} is not ready")
         key = f"{sandbox['id']}-{config['name']}-{config['attempt']}"
+        if not self._node.isolated:
+            config = self._unisolated(key, sandbox, config)
         if key not in self._containers:
             directory = self._root / "containers" / key
             directory.mkdir(parents=True, exist_ok=True)
@@ -239,10 +208,24 @@ class Pods:
                 "image_ref": config["image"],
                 "log_path": log,
                 "config": config,
+                "marked": not self._node.isolated,
             }
             self._containers[key] = record
             self._save(record)
         reply(key)
+
+    def _unisolated(
+        self, key: str, sandbox: dict[str, Any], config: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the configuration of a container that shares all with the host; refuses one that cannot."""
+        hidden = [m["container_path"] for m in config["mounts"] if not _is_in_place(m)]
+        if hidden:
+            raise Failure(
+                f"nothing can be mounted at {', '.join(hidden)}: {self._node.problem}",
+                "CreateContainerError",
+            )
+        own = {members.MARK: key, "POD_IP": sandbox["ip"]}
+        return {**config, "env": {**own, **config["env"], members.MARK: key}}
 
     def _container(self, key: str) -> dict[str, Any]:
         if record := self._containers.get(key):
@@ -287,15 +270,15 @@ class Pods:
             for fd in streams:
                 os.fchown(fd, user, -1)
         self._attach(record)
-        handles = [
-            os.open(f"/proc/{holder}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
-            for name in ("uts", "net")
-        ]
+        wanted = _namespaces(sandbox, isolated=self._node.isolated)
+        handles = {
+            name: os.open(f"/proc/{holder}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+            for name in wanted
+        }
         null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         process = spawn.Container(
             {**config, "rootless": self._node.rootless, "mounts": self._mounts(sandbox, config)},
-            None if sandbox["host_network"] else handles[1],
-            handles[0],
+            handles,
             str(self._root / "staging"),
             (null, streams[0], streams[1]),
         )
@@ -309,7 +292,7 @@ class Pods:
         self._save(record)
         self._by_pid[process.pid] = record["id"]
         record["mount_namespace"], error = process.go()
-        for fd in (*streams, *handles, null):
+        for fd in (*streams, *handles.values(), null):
             os.close(fd)
         if error:
             os.waitpid(process.pid, 0)
@@ -320,7 +303,12 @@ class Pods:
         self._changed(record)
         reply()
 
-    def _mounts(self, sandbox: dict[str, Any], config: dict[str, Any]) -> list[dict[str, Any]]:
+    def _mounts(
+        self, sandbox: dict[str, Any], config: dict[str, Any]
+    ) -> list[dict[str, Any]] | None:
+        """Return what shall appear where; None where a container sees the host's files as they are."""
+        if not self._node.isolated:
+            return None
         asked = [
             {"to": m["container_path"], "from": m["host_path"], "readonly": m["readonly"]}
             for m in config["mounts"]
@@ -357,7 +345,7 @@ class Pods:
         if record["state"] == "CONTAINER_EXITED":
             return
         sandbox = self._sandboxes.get(record["sandbox_id"], {})
-        kill_all(record.get("mount_namespace", ""), sandbox.get("holder", {}))
+        members.kill_all(record, sandbox.get("holder", {}))
         live = self._live.pop(record["id"])
         for stream, fd in zip(_STREAMS, live.fifos, strict=True):
             while self._output(fd, live.log, stream):
@@ -434,7 +422,11 @@ class Pods:
     def do_containers(self, request: Request, reply: Reply) -> None:
         reply(
             [
-                {k: v for k, v in c.items() if k not in ("config", "process", "mount_namespace")}
+                {
+                    k: v
+                    for k, v in c.items()
+                    if k not in ("config", "process", "mount_namespace", "marked")
+                }
                 for c in self._containers.values()
                 if request["uid"] in (None, c["pod_uid"])
             ]
@@ -457,11 +449,17 @@ class Pods:
             pairs = [os.pipe() for _ in range(3)]
             ours = [pairs[0][1], pairs[1][0], pairs[2][0]]
             theirs = (pairs[0][0], pairs[1][1], pairs[2][1])
-        host = self._sandboxes[record["sandbox_id"]]["host_network"]
+        sandbox = self._sandboxes[record["sandbox_id"]]
+        wanted = _namespaces(sandbox, isolated=self._node.isolated)
         config = {**record["config"], "rootless": self._node.rootless}
         try:
             pid = spawn.command(
-                record["pid"], request["argv"], config, theirs, tty=request["tty"], host=host
+                record["pid"],
+                request["argv"],
+                config,
+                theirs,
+                tty=request["tty"],
+                namespaces=(*wanted, "mnt") if wanted else (),
             )
         except OSError as error:
             for fd in ours:
@@ -482,7 +480,17 @@ class Pods:
     # network
 
     def do_info(self, _: Request, reply: Reply) -> None:
-        reply({"pid": os.getpid(), "rootless": self._node.rootless})
+        node = self._node
+        reply(
+            {
+                "pid": os.getpid(),
+                "rootless": node.rootless,
+                "pod_cidr": str(node.pods),
+                "service_cidr": str(node.services),
+                "isolated": node.isolated,
+                "problem": node.problem,
+            }
+        )
 
     def do_sockets(self, request: Request, reply: Reply) -> None:
         reply(None, self._node.sockets(request))
@@ -491,8 +499,19 @@ class Pods:
         """End the empty network; refuses while a sandbox is left."""
         if any(s["state"] == "SANDBOX_READY" for s in self._sandboxes.values()):
             raise Failure("sandboxes are left: stop them first")
-        os.kill(self._node.holder, signal.SIGKILL)
+        self._node.end()
         records.forget(self._root / "node.json")
+
+
+def _namespaces(sandbox: dict[str, Any], *, isolated: bool) -> tuple[str, ...]:
+    """Return which of its holder's namespaces the containers of a Pod enter."""
+    if not isolated:
+        return ()
+    return ("uts",) if sandbox["host_network"] else ("uts", "net")
+
+
+def _is_in_place(mount: dict[str, Any]) -> bool:
+    return bool(os.path.realpath(mount["host_path"]) == os.path.realpath(mount["container_path"]))
 
 
 def _host_address() -> str:
@@ -505,24 +524,3 @@ def _host_address() -> str:
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])
-
-
-def files(config: dict[str, Any], ip: str) -> dict[str, str]:
-    """Return a Pod's own files below /etc."""
-    names = config["hostname"]
-    if config["domain"]:
-        names = f"{config['hostname']}.{config['domain']}\t{names}"
-    hosts = ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost"]
-    if names:
-        hosts.append(f"{ip}\t{names}")
-    hosts += [f"{a['ip']}\t{' '.join(a['hostnames'])}" for a in config["host_aliases"]]
-    dns = config["dns"]
-    lines = [f"nameserver {server}" for server in dns["servers"]]
-    if dns["searches"]:
-        lines.append("search " + " ".join(dns["searches"]))
-    if dns["options"]:
-        lines.append("options " + " ".join(dns["options"]))
-    found = {"hosts": "\n".join(hosts) + "\n", "hostname": config["hostname"] + "\n"}
-    if lines:
-        found["resolv.conf"] = "\n".join(lines) + "\n"
-    return found

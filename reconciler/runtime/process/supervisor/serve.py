@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import namespaces as ns
-from .node import NodeNetwork
+from .node import open_network
 from .pods import Failure, Pods
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Supervisor:
         self._sequence = 0
         self._running = True
         self._listener = listener
-        node = NodeNetwork(root / "node.json", pod_cidr, service_cidr)
+        node = open_network(root / "node.json", pod_cidr, service_cidr)
         gc.freeze()
         self.pods = Pods(root, node, self)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)

@@ -15,6 +15,8 @@ from . import namespaces as ns
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_FLAGS = {"uts": ns.NEWUTS, "net": ns.NEWNET, "mnt": ns.NEWNS}
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -177,8 +179,7 @@ class Container:
     def __init__(
         self,
         config: dict[str, Any],
-        netns: int | None,
-        uts: int,
+        handles: dict[str, int],
         staging: str,
         streams: tuple[int, int, int],
     ) -> None:
@@ -193,13 +194,14 @@ class Container:
                 os.close(self._go)
                 if not os.read(gate, 1):
                     os._exit(127)  # the supervisor died before the record was written
-                ns.setns(uts, ns.NEWUTS)
-                if netns is not None:
-                    ns.setns(netns, ns.NEWNET)
+                for name, fd in handles.items():
+                    ns.setns(fd, _FLAGS[name])
                 _standard(*streams)
                 _close_all_but(child_report)
-                mounts.build(config["mounts"], staging)
-                os.write(child_report, b"N" + os.readlink("/proc/self/ns/mnt").encode() + b"\n")  # noqa: PTH115
+                if config["mounts"] is not None:
+                    mounts.build(config["mounts"], staging)
+                    own = os.readlink("/proc/self/ns/mnt")  # noqa: PTH115
+                    os.write(child_report, b"N" + own.encode() + b"\n")
                 _execute(config["argv"], config)
             except OSError as error:
                 _fail(child_report, error)
@@ -230,13 +232,10 @@ def command(
     streams: tuple[int, int, int],
     *,
     tty: bool,
-    host: bool,
+    namespaces: tuple[str, ...],
 ) -> int:
-    """Start a command in a container's namespaces; returns its pid, raises ``OSError``."""
-    kinds = [("uts", ns.NEWUTS), ("mnt", ns.NEWNS)] if host else [
-        ("uts", ns.NEWUTS), ("net", ns.NEWNET), ("mnt", ns.NEWNS)
-    ]  # fmt: skip
-    handles = [(os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY), flag) for name, flag in kinds]
+    """Start a command in these namespaces of a container; returns its pid, raises ``OSError``."""
+    handles = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), _FLAGS[n]) for n in namespaces]
     report, child_report = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,0 +1,64 @@
+"""Every process of a container, however often they forked or left their session."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: A container without namespaces of its own is known by this variable, which its processes inherit.
+MARK = "RECONCILER_CONTAINER"
+
+
+def kill_all(record: dict[str, Any], holder: dict[str, Any]) -> None:
+    """Kill every process of a container of the Pod that ``holder`` holds; returns when none is left."""
+    belongs = _membership(record, holder)
+    if belongs is None:
+        return
+    for _ in range(500):
+        alive = list(_processes(belongs))
+        if not alive:
+            return
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.002)
+
+
+def _membership(record: dict[str, Any], holder: dict[str, Any]) -> Callable[[str], bool] | None:
+    """Return the test of whether a process is a member; None where no process can be."""
+    mounts = record.get("mount_namespace", "")
+    if mounts and records.lives(holder):
+        # Numbers of namespaces are used again; that of the Pod's UTS namespace is certain while its holder lives.
+        uts = os.readlink(f"/proc/{holder['pid']}/ns/uts")  # noqa: PTH115
+
+        def inside(pid: str) -> bool:
+            base = f"/proc/{pid}/ns/"
+            # Strings, not Paths: this looks at every process of the host.
+            return os.readlink(base + "mnt") == mounts and os.readlink(base + "uts") == uts  # noqa: PTH115
+
+        return inside
+    if record.get("marked"):
+        mark = f"{MARK}={record['id']}".encode()
+
+        def marked(pid: str) -> bool:
+            with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - as above
+                return mark in file.read().split(b"\0")
+
+        return marked
+    return None
+
+
+def _processes(belongs: Callable[[str], bool]) -> Iterator[int]:
+    for name in os.listdir("/proc"):  # noqa: PTH208 - as above
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                if belongs(name) and records.start_time(int(name)):
+                    yield int(name)
