@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+#: The page that explains every rule, one heading a rule.
+DOCS = "https://github.com/reconciler/reconciler/blob/main/docs/validation-rules.md"
+
 
 class ObjectName(NamedTuple):
     """The object that a finding is about, as its manifest names it."""
@@ -15,7 +18,11 @@ class ObjectName(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One finding. ``severity``: error, warning or info. Lines and columns count from 1; ``path`` is a JSON pointer."""
+    """One finding. ``severity``: error, warning or info. Lines and columns count from 1; ``path`` is a JSON pointer.
+
+    ``end_line`` and ``end_column`` are just behind the culprit (0: not known). For a template the place is the
+    template's; ``rendered_line`` and ``rendered_column`` are those of what it renders to (0: no template).
+    """
 
     rule: str
     severity: str
@@ -28,6 +35,17 @@ class Finding(NamedTuple):
     object: ObjectName = ObjectName()
     path: str = ""
     hint: str = ""  # what to do, where the message does not say it
+    expected: str = ""
+    got: str = ""
+    end_line: int = 0
+    end_column: int = 0
+    rendered_line: int = 0
+    rendered_column: int = 0
+
+    @property
+    def docs(self) -> str:
+        """Where the rule is explained."""
+        return f"{DOCS}#{self.rule.replace('/', '')}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of ``validate --format json``."""
@@ -49,19 +67,25 @@ class Finding(NamedTuple):
         }
         if self.item is not None:
             found["item"] = self.item
-        if self.hint:
-            found["hint"] = self.hint
+        if self.end_line:
+            found["endLine"], found["endColumn"] = self.end_line, self.end_column
+        if self.rendered_line:
+            found["rendered"] = {"line": self.rendered_line, "column": self.rendered_column}
+        for key in ("expected", "got", "hint"):
+            if value := getattr(self, key):
+                found[key] = value
+        found["docs"] = self.docs
         return found
 
     def text(self) -> str:
         """Return the line that a user reads."""
         said = f"{self.message} ({self.hint})" if self.hint else self.message
-        return _printable(
+        return printable(
             f"{self.file}:{self.line}:{self.column}: {self.severity}: {said} [{self.rule}]"
         )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text that cannot steer a terminal, nor break its encoding: a manifest's words are a stranger's."""
     if text.isprintable():
         return text

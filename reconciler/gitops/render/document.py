@@ -67,7 +67,15 @@ class Document(NamedTuple):
         return self.origin.line, self.origin.column
 
     def finding(
-        self, rule: str, severity: str, message: str, path: Path = (), hint: str = ""
+        self,
+        rule: str,
+        severity: str,
+        message: str,
+        path: Path = (),
+        hint: str = "",
+        *,
+        expected: str = "",
+        got: str = "",
     ) -> Finding:
         """Return a finding about a part of this document."""
         line, column = self.position(path)
@@ -81,7 +89,7 @@ class Document(NamedTuple):
         )
         return Finding(
             rule, severity, message, self.origin.file, line, column,
-            self.origin.document, self.origin.item, name, pointer(path), hint,
+            self.origin.document, self.origin.item, name, pointer(path), hint, expected, got,
         )  # fmt: skip
 
 
