@@ -12,12 +12,14 @@ import structlog
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of, name_of
 from reconciler.errors import SourceError
-from reconciler.gitops.engine.application import ApplicationLoop, Shared
+from reconciler.gitops.engine.application import ApplicationLoop
 from reconciler.gitops.engine.desired import APPLICATION_ANNOTATION
+from reconciler.gitops.engine.outcomes import Outcome, Outcomes
+from reconciler.gitops.engine.shared import Shared
 from reconciler.gitops.source import DirectorySource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from reconciler.api.client import Client
     from reconciler.clock import Clock, Entropy
@@ -43,6 +45,7 @@ class Engine:
         recorder: Recorder,
         honoured: frozenset[str] | None = None,
         source_for: Callable[[Object], Source] | None = None,
+        observers: Iterable[Callable[[Outcome], None]] = (),
     ) -> None:
         def directory(app: Object) -> Source:
             return directory_source(app, clock)
@@ -50,7 +53,7 @@ class Engine:
         self._cache = cache
         self._shared = Shared(
             client, cache, clock, entropy, recorder, honoured, source_for or directory,
-            secrets.token_bytes(16),
+            secrets.token_bytes(16), Outcomes(observers),
         )  # fmt: skip
         self._loops: dict[str, ApplicationLoop] = {}
         self._group: asyncio.TaskGroup | None = None

@@ -11,7 +11,7 @@ from reconciler.errors import Conflict, NotFound
 from reconciler.gitops import health as healths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from reconciler.api.client import Client
     from reconciler.clock import Clock
@@ -41,17 +41,12 @@ class Report:
         self._name = name
         self._error = ("", "")
         self._history: list[dict[str, Any]] = []
-        self._begun: set[Key] = set()
         self._rows: dict[Key, _Row] = {}
         self.revision = ""
 
     def set_error(self, kind: str, message: str) -> None:
         """Remember what is wrong now; an empty kind: nothing is."""
         self._error = (kind, message)
-
-    def begin(self, wanted: Mapping[Key, Wanted]) -> None:
-        """A sync begins: from now on these are ours, whatever happens to us before it ends."""
-        self._begun = set(wanted)
 
     def finish(self, revision: str, started: float, result: str, *, failed: bool) -> None:
         """A sync has ended; one that failed has not brought us to its revision."""

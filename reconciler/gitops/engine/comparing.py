@@ -1,0 +1,91 @@
+"""What is wanted against what is: the changes that a sync would make. Reads through the Client, writes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.errors import ApiError, NotFound
+from reconciler.gitops.diff import diff
+from reconciler.gitops.engine import desired
+from reconciler.gitops.plan import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.api.kinds import Kind
+    from reconciler.api.objects import Key, Object
+    from reconciler.gitops.engine.shared import Shared
+
+
+class Comparer:
+    """Compares one Application's objects; only those that moved, on either side, cost anything (decision 7)."""
+
+    def __init__(self, shared: Shared, name: str) -> None:
+        self._shared = shared
+        self._name = name
+        self._verified: dict[Key, tuple[str, str]] = {}
+        self._dirty: set[Key] = set()
+        self._differing: set[Key] = set()
+
+    def moved(self, keys: Iterable[Key]) -> None:
+        """Look at these again: they changed, or their manifests did."""
+        self._dirty.update(keys)
+
+    async def compare(
+        self, wanted: Mapping[Key, desired.Wanted], *, everything: bool
+    ) -> list[Change]:
+        """Return the change of every object that moved, or of every object; what differed stays in view until it does not."""
+        keys = wanted if everything else self._dirty | self._differing
+        self._dirty = set()
+        changes = [
+            await self._one(key, wanted[key])
+            for key in keys
+            if key in wanted and not self._is_verified(key, wanted[key])
+        ]
+        # What differs and is not put back now must still count as different the next time.
+        self._differing = {c.key for c in changes if c.action != "unchanged"}
+        return changes
+
+    def applied(self, key: Key, wanted: desired.Wanted, obj: Object) -> None:
+        """Remember that an object is as it is wanted, since it was just applied."""
+        self._verified[key] = (wanted.digest, str(obj["metadata"].get("resourceVersion")))
+
+    async def live(self, key: Key, kind: Kind) -> Object | None:
+        """Return an object as it is now."""
+        if self._shared.cache.follows(kind):
+            return self._shared.cache.snapshot.get(kind, key.namespace, key.name)
+        try:
+            return await self._shared.client.get(kind, key.name, key.namespace)
+        except NotFound:
+            return None
+
+    def _is_verified(self, key: Key, wanted: desired.Wanted) -> bool:
+        """Whether an object was compared already, just as it is wanted and just as it is."""
+        seen = self._verified.get(key)
+        if seen is None or not self._shared.cache.follows(wanted.kind):
+            return False
+        live = self._shared.cache.snapshot.get(wanted.kind, key.namespace, key.name)
+        return live is not None and seen == (wanted.digest, live["metadata"].get("resourceVersion"))
+
+    async def _one(self, key: Key, wanted: desired.Wanted) -> Change:
+        live = await self.live(key, wanted.kind)
+        if live is None:
+            self._verified.pop(key, None)
+            return Change("create", key, wanted.object, cause="it does not exist")
+        version = str(live["metadata"].get("resourceVersion"))
+        if self._verified.get(key) == (wanted.digest, version):
+            return Change("unchanged", key, wanted.object)
+        try:
+            merged = await self._shared.client.apply(
+                wanted.object, field_manager=desired.manager_of(self._name), force=True,
+                dry_run=True,
+            )  # fmt: skip
+        except ApiError:
+            # The apply itself will say what is wrong, in the report of the sync.
+            return Change("update", key, wanted.object, cause="it cannot be compared")
+        fields = diff(live, merged, mask=self._shared.mask)
+        if not fields:
+            self._verified[key] = (wanted.digest, version)
+            return Change("unchanged", key, wanted.object)
+        first = ", ".join(f.path for f in fields[:3])
+        return Change("update", key, wanted.object, fields, f"{first} differs")

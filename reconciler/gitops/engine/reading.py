@@ -1,0 +1,135 @@
+"""From an Application's source to what it wants: read, render, validate. Nothing is touched here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.api import kinds
+from reconciler.api.objects import Key, Object, annotations_of
+from reconciler.errors import ReconcilerError, RenderError, SourceError
+from reconciler.gitops.engine import desired
+from reconciler.gitops.render import RenderCache, render
+from reconciler.gitops.validate import ValidateCache, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.gitops.engine.shared import Shared
+    from reconciler.gitops.finding import Finding
+    from reconciler.gitops.source import Source
+
+#: So many findings are told in a condition.
+TOLD_FINDINGS = 5
+
+
+class Invalid(ReconcilerError):
+    """The desired state cannot be used; ``kind`` is the condition that says so."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Reading(NamedTuple):
+    """What one revision of a source wants. The same revision is the same Reading."""
+
+    revision: str = ""
+    wanted: Mapping[Key, desired.Wanted] = {}
+    author: str = ""
+    message: str = ""
+
+
+class Reader:
+    """Reads one Application's source. ``moved`` is set from when the source hints at a change until it is read."""
+
+    def __init__(self, shared: Shared, name: str, wake: Callable[[], None]) -> None:
+        self._shared = shared
+        self._name = name
+        self._wake = wake
+        self._source: Source | None = None
+        self._source_spec: Any = None
+        self._watching: asyncio.Task[None] | None = None
+        self._render_cache = RenderCache()
+        self._validate_cache = ValidateCache()
+        self._desired = desired.Desired(name)
+        self._last = Reading()
+        self.moved = asyncio.Event()
+
+    async def read(self, app: Object, group: asyncio.TaskGroup, *, afresh: bool) -> Reading:
+        """Return what the newest revision wants. ``afresh``: validate again even what is unchanged.
+
+        Raises ``Invalid`` when it cannot be used.
+        """
+        spec = app["spec"].get("source")
+        try:
+            if self._source is None or spec != self._source_spec:
+                await self.close()
+                self._source, self._source_spec = self._shared.source_for(app), spec
+                self._watching = group.create_task(
+                    self._watch(self._source), name=f"source-{self._name}"
+                )
+            self.moved.clear()
+            snapshot = await self._source.snapshot()
+            values = desired.values_of(app)
+        except SourceError as error:
+            raise Invalid("SourceError", str(error)) from error
+        revision = snapshot.revision + (f"+{desired.digest_of(values)[:8]}" if values else "")
+        if revision == self._last.revision and not afresh:
+            return self._last
+        try:
+            rendered = render(snapshot, values=values, cache=self._render_cache)
+        except RenderError as error:
+            raise Invalid("RenderError", str(error)) from error
+        namespace = (app["spec"].get("destination") or {}).get("namespace") or "default"
+        findings = [
+            *rendered.findings,
+            *validate(
+                rendered.documents, honoured=self._shared.honoured, default_namespace=namespace,
+                exists=self._exists, cache=self._validate_cache,
+            ),
+        ]  # fmt: skip
+        errors = [f for f in findings if f.severity == "error"]
+        if errors:
+            raise Invalid("InvalidManifests", _told(errors))
+        wanted = self._desired.wanted(rendered.documents, namespace)
+        extra = desired.missing_namespace(wanted, namespace, self._name)
+        if extra is not None and namespace != "default":
+            wanted = {Key.of(extra.object): extra, **wanted}
+        self._last = Reading(revision, wanted)
+        return self._last
+
+    def _exists(self, key: Key) -> bool:
+        kind = kinds.lookup(key.group, key.kind)
+        if kind is None or not self._shared.cache.follows(kind):
+            return False
+        found = self._shared.cache.snapshot.get(kind, key.namespace, key.name)
+        # What we made ourselves does not count: it goes when nobody wants it any more.
+        return (
+            found is not None
+            and annotations_of(found).get(desired.APPLICATION_ANNOTATION) != self._name
+        )
+
+    async def _watch(self, source: Source) -> None:
+        while True:
+            await source.changed()
+            self.moved.set()
+            self._wake()
+
+    async def close(self) -> None:
+        """Let the source go."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        if self._source is not None:
+            await self._source.close()
+        self._source = self._watching = None
+
+
+def _told(findings: list[Finding]) -> str:
+    told = [f.text() for f in findings[:TOLD_FINDINGS]]
+    if len(findings) > TOLD_FINDINGS:
+        told.append(f"… and {len(findings) - TOLD_FINDINGS} more")
+    return "\n".join(told)
