@@ -100,6 +100,25 @@ def errors(obj: Object) -> list[SchemaError]:
     return sorted(set(found), key=lambda e: [str(p) for p in e.path])
 
 
+def violations(schema: dict[str, Any], value: Any) -> list[SchemaError]:
+    """Return everything in a value that a schema does not allow: for what is no Kubernetes object."""
+    try:
+        import jsonschema_rs
+    except ImportError:
+        pass
+    else:
+        if jsonschema_rs.Draft202012Validator(schema).is_valid(value):
+            return []
+    import jsonschema
+
+    found = [
+        e
+        for error in jsonschema.Draft202012Validator(schema).iter_errors(value)
+        for e in _explain(error)
+    ]
+    return sorted(set(found), key=lambda e: [str(p) for p in e.path])
+
+
 def _explain(error: Any) -> Iterator[SchemaError]:
     path: tuple[PathElement, ...] = tuple(error.absolute_path)
     keyword: str = error.validator

@@ -40,7 +40,7 @@ def is_running(state_dir: Path) -> bool:
     return daemon_pid(state_dir) is not None
 
 
-def ensure(settings: Settings, options: Options, config_file: Path | None) -> None:
+def ensure(settings: Settings, options: Options) -> None:
     """Start a daemon in the background unless one runs; returns when it answers.
 
     Raises ``ReconcilerError`` with the last lines of its log when it does not come up.
@@ -51,13 +51,9 @@ def ensure(settings: Settings, options: Options, config_file: Path | None) -> No
 
     state.prepare(settings.state_dir)
     argv = [
-        sys.executable, "-m", "reconciler", "--state-dir", str(settings.state_dir),
-        "--runtime", options.runtime, "daemon", "--listen", options.listen,
-        "--http-port", str(options.http_port), "--https-port", str(options.https_port),
-        "--pod-cidr", options.pod_cidr, "--service-cidr", options.service_cidr,
+        sys.executable, "-m", "reconciler", "--state-dir", str(settings.state_dir), "daemon",
+        *options.flags.argv(),
     ]  # fmt: skip
-    if config_file is not None:
-        argv += ["--config", str(config_file.resolve())]
     log_path = settings.state_dir / "daemon.log"
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     before = log_path.stat().st_size

@@ -31,10 +31,10 @@ def command(settings: Settings, /, *, volumes: bool) -> None:
             click.echo(f"nothing runs on {settings.state_dir}")
             return
         # Workloads may have outlived their daemon: only one of them can end those.
-        from reconciler.daemon.options import Options
+        from reconciler.daemon.options import Flags, resolve
 
-        options = Options(settings.state_dir, runtime=settings.runtime, http_port=0, https_port=0)
-        background.ensure(settings, options, None)
+        flags = Flags(runtime=settings.runtime, http_port=0, https_port=0)
+        background.ensure(settings, resolve(settings.state_dir, flags))
     pid = background.daemon_pid(settings.state_dir)
     asyncio.run(take_down(settings, volumes=volumes))
     if pid:

@@ -104,9 +104,7 @@ class _Verbs(click.Group):
 @click.option(
     "--runtime",
     type=click.Choice(RUNTIMES),
-    default="process",
-    show_default=True,
-    help="What runs the Pods.",
+    help="What runs the Pods.  [default: process]",
 )
 @click.option("-v", "--verbose", count=True, help="Say more; twice: with tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only errors.")
@@ -117,7 +115,7 @@ def group(
     ctx: click.Context,
     *,
     state_dir: Path | None,
-    runtime: str,
+    runtime: str | None,
     verbose: int,
     quiet: bool,
     color: str,

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 
 class Settings(NamedTuple):
-    """The common options. ``verbosity``: -1 quiet, 0, 1, 2."""
+    """The common options. ``runtime`` None: nobody said. ``verbosity``: -1 quiet, 0, 1, 2."""
 
     state_dir: Path
-    runtime: str = "process"
+    runtime: str | None = None
     verbosity: int = 0
     color: str = "auto"
 

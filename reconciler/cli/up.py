@@ -68,7 +68,7 @@ def command(
     application.check(path, wanted)
     options = make_options(settings, **flags)
     if detach:
-        background.ensure(settings, options, flags["config_file"])
+        background.ensure(settings, options)
         code = asyncio.run(_apply_and_follow(settings, wanted, seconds, follow=wait))
     else:
         code = asyncio.run(_foreground(settings, options, wanted, seconds))
@@ -101,7 +101,7 @@ async def _foreground(
 
     if background.is_running(settings.state_dir):
         return await _apply_and_follow(settings, wanted, seconds, follow=True)
-    telemetry.configure(settings.verbosity)
+    telemetry.configure(telemetry.LEVELS[settings.verbosity])
     stop, ready = asyncio.Event(), asyncio.Event()
     interrupted = asyncio.Event()
     serving = asyncio.create_task(run(options, ready=ready.set, stop=stop, interrupted=interrupted))

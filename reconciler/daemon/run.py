@@ -19,7 +19,7 @@ from reconciler.apiserver import ApiServer
 from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
-from reconciler.daemon import collector, state
+from reconciler.daemon import collector, seeds, state
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.errors import ConfigError
 from reconciler.gitops import engine
@@ -70,20 +70,19 @@ async def run(
 
 def make_runtime(options: Options, clock: Clock) -> Runtime:
     """Return the runtime that the options name. Raises ``ConfigError`` for one that is not there."""
-    if options.runtime == "memory":
-        return MemoryRuntime(
-            clock=clock, pod_cidr=options.pod_cidr, service_cidr=options.service_cidr
-        )
-    if options.runtime == "process":
+    config = options.config
+    pods, services = config.network.pod_cidr, config.network.service_cidr
+    if config.runtime.name == "memory":
+        return MemoryRuntime(clock=clock, pod_cidr=pods, service_cidr=services)
+    if config.runtime.name == "process":
         images = tuple(
             ImageMapping(i.image, i.command, i.env, i.working_dir)
-            for i in options.config.runtime.process.images
+            for i in config.runtime.process.images
         )
         return ProcessRuntime(
-            options.state_dir, clock=clock, images=images,
-            pod_cidr=options.pod_cidr, service_cidr=options.service_cidr,
-        )  # fmt: skip
-    raise ConfigError(f"unknown runtime {options.runtime!r}: process and memory are available")
+            options.state_dir, clock=clock, images=images, pod_cidr=pods, service_cidr=services
+        )
+    raise ConfigError(f"unknown runtime {config.runtime.name!r}: process and memory are available")
 
 
 class _Daemon:
@@ -100,6 +99,7 @@ class _Daemon:
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
         """Open what has a beginning and an end: runtime, store."""
         options, clock, entropy = self._options, self._clock, self._entropy
+        seeded = seeds.read(options.config.applications)
         await self._runtime.open()
         stack.push_async_callback(self._runtime.close)
         _raise_file_limit()
@@ -111,7 +111,9 @@ class _Daemon:
         await self._registry.start()
         stack.push_async_callback(self._registry.close)
         await bootstrap(self._registry)
-        address = options.listen if options.listen not in ("0.0.0.0", "::") else _own_address()  # noqa: S104
+        await seeds.apply(self._registry, seeded)
+        net = options.config.network
+        address = net.listen if net.listen not in ("0.0.0.0", "::") else _own_address()  # noqa: S104
         controllers = (*all_controllers(address=address), Scheduler())
         kinds = dict.fromkeys([*required_kinds(controllers), *KINDS, *Proxy.KINDS, *engine.KINDS])
         self._cache = InformerCache(self._registry, kinds, clock=clock)
@@ -127,8 +129,8 @@ class _Daemon:
             prober=AlwaysReady() if pretends else None,
         )  # fmt: skip
         self._proxy = None if pretends else Proxy(
-            self._cache, network, clock=clock, entropy=entropy, listen=options.listen,
-            http_port=options.http_port, https_port=options.https_port, dns_address=dns,
+            self._cache, network, clock=clock, entropy=entropy, listen=net.listen,
+            http_port=net.http_port, https_port=net.https_port, dns_address=dns,
             cluster_domain=CLUSTER_DOMAIN,
         )  # fmt: skip
         self._engine = engine.Engine(

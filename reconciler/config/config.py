@@ -1,0 +1,25 @@
+"""The whole file: one field a section."""
+
+from __future__ import annotations
+
+import msgspec
+
+from reconciler.config.history import History
+from reconciler.config.log import Log
+from reconciler.config.metrics import Metrics
+from reconciler.config.network import Network
+from reconciler.config.runtime import Runtime
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Everything that ``reconciler.yaml`` may say; what it does not say is as here.
+
+    ``applications`` are absolute paths of manifests, or of directories of them, that the daemon keeps applied.
+    """
+
+    runtime: Runtime = Runtime()
+    network: Network = Network()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+    history: History = History()
+    applications: tuple[str, ...] = ()

@@ -1,0 +1,63 @@
+"""From the file to a ``Config``: read, check against the schema, check what a schema cannot see."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reconciler.api import schemas
+from reconciler.config.config import Config
+from reconciler.config.document import read
+from reconciler.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Where in the file, and what is wrong there.
+Mistake = tuple[tuple[str | int, ...], str]
+
+SCHEMA = "reconciler.json"
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Paths in it are relative to its directory.
+
+    Raises ``ConfigError`` that names every mistake: file:line:column, what was expected, the nearest valid name.
+    """
+    document = read(path)
+    found = [(e.path, _said(e)) for e in schemas.violations(_schema(), document.data)]
+    config = Config()
+    if not found:
+        try:
+            config = msgspec.convert(document.data, Config)
+        except msgspec.ValidationError as error:  # the schema is stricter: then the two differ
+            raise ConfigError(f"{path}: {error}") from error
+        found = list(_mistakes(config))
+    if found:
+        raise ConfigError("; ".join(f"{document.where(at)}: {why}" for at, why in found))
+    base = path.absolute().parent
+    return msgspec.structs.replace(
+        config,
+        applications=tuple(str(base / Path(a).expanduser()) for a in config.applications),
+    )
+
+
+def _said(error: schemas.SchemaError) -> str:
+    told = not error.hint or error.hint in error.message
+    return error.message if told else f"{error.message}; {error.hint}"
+
+
+def _mistakes(config: Config) -> Iterator[Mistake]:
+    for section in config.__struct_fields__:
+        value = getattr(config, section)
+        if hasattr(value, "mistakes"):
+            for at, why in value.mistakes():
+                yield (section, *at), why
+
+
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((schemas.directory() / SCHEMA).read_bytes())
+    return schema

@@ -1,0 +1,27 @@
+"""``runtime``: what runs the Pods."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What to run on this host for a container that names no command: ``image`` is a pattern (``nginx:*``)."""
+
+    image: str
+    command: tuple[str, ...]
+    env: dict[str, str] = {}
+    working_dir: str = ""
+
+
+class ProcessRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ``process`` runtime."""
+
+    images: tuple[Image, ...] = ()
+
+
+class Runtime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which runtime, and what each is told."""
+
+    name: str = "process"
+    process: ProcessRuntime = ProcessRuntime()
