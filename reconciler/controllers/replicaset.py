@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from reconciler.api import kinds, selectors
+from reconciler.api import kinds
 from reconciler.api.decision import (
     NOTHING,
     Action,
@@ -14,15 +12,12 @@ from reconciler.api.decision import (
     Decision,
     Delete,
     Notice,
-    Patch,
     UpdateStatus,
     Watch,
 )
 from reconciler.api.objects import (
     Key,
-    annotations_of,
     controller_of,
-    controller_ref,
     is_deleting,
     labels_of,
     name_of,
@@ -32,23 +27,18 @@ from reconciler.api.objects import (
 from reconciler.api.pods import (
     available_in,
     is_active,
-    is_ready,
-    phase,
-    ready_since,
     with_condition,
 )
-from reconciler.clock import parse_rfc3339, rfc3339
+from reconciler.clock import rfc3339
+from reconciler.controllers.batches import BURST, deletion_order, slow_start
+from reconciler.controllers.ownership import claim
+from reconciler.controllers.pod_template import pod_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from reconciler.api.decision import Snapshot
     from reconciler.api.objects import Object
-
-#: At most so many Pods are created or deleted by one plan (R02).
-BURST = 500
-_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-_PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
 class ReplicaSetController:
@@ -68,7 +58,7 @@ class ReplicaSetController:
         rs = snapshot.get(kinds.REPLICA_SET, key.namespace, key.name)
         if rs is None:
             return NOTHING
-        claims, pods = _claim(rs, snapshot)
+        claims, pods = claim(rs, snapshot)
         active = [pod for pod in pods if is_active(pod)]
         if is_deleting(rs):
             return _with_status(rs, pods, active, now, ())
@@ -85,45 +75,11 @@ def _replica_sets_of(pod: Object, snapshot: Snapshot) -> Iterator[Key]:
         yield Key.of(rs)
 
 
-def _claim(rs: Object, snapshot: Snapshot) -> tuple[list[Action], list[Object]]:
-    """Adopt what matches and is nobody's, release what no longer matches (R06, R07)."""
-    selector = rs["spec"].get("selector") or {}
-    matching = selectors.from_object(selector)
-    uid, namespace = uid_of(rs), namespace_of(rs)
-    actions: list[Action] = []
-    pods: list[Object] = []
-    for pod in snapshot.owned(kinds.POD, uid):
-        ref = controller_of(pod)
-        if ref is None or ref.get("uid") != uid or namespace_of(pod) != namespace:
-            continue
-        if matching.matches(labels_of(pod)):
-            pods.append(pod)
-        elif not is_deleting(pod) and not is_deleting(rs):
-            refs = [r for r in pod["metadata"]["ownerReferences"] if r.get("uid") != uid]
-            actions.append(_set_owners(pod, refs))
-    if is_deleting(rs):
-        return actions, pods
-    labels = selector.get("matchLabels") or {}
-    for pod in snapshot.matching(kinds.POD, namespace, labels):
-        if controller_of(pod) is not None or not is_active(pod):
-            continue
-        if matching.matches(labels_of(pod)):
-            refs = list(pod["metadata"].get("ownerReferences") or ())
-            actions.append(_set_owners(pod, [*refs, controller_ref(rs)]))
-            pods.append(pod)
-    return actions, pods
-
-
-def _set_owners(pod: Object, refs: list[dict[str, Any]]) -> Patch:
-    patch = {"metadata": {"ownerReferences": refs or None}}
-    return Patch(kinds.POD, namespace_of(pod), name_of(pod), patch, uid=uid_of(pod))
-
-
 def _scale(rs: Object, active: list[Object], now: float) -> list[tuple[Action, ...]]:
     missing = replicas_of(rs) - len(active)
     if missing > 0:
         create = Create(pod_of(rs), Notice(rs, "Normal", "SuccessfulCreate", "Created pod: {name}"))
-        return [(create,) * min(missing, BURST)]
+        return slow_start([create] * min(missing, BURST))
     if missing < 0:
         victims = deletion_order(active, now)[: min(-missing, BURST)]
         return [
@@ -139,59 +95,6 @@ def replicas_of(obj: Object) -> int:
     """Return spec.replicas; unset is 1 (R01)."""
     value = obj["spec"].get("replicas")
     return 1 if value is None else int(value)
-
-
-def pod_of(rs: Object) -> Object:
-    """Build a Pod from a ReplicaSet's template (R10). Shares the template's parts: do not change it."""
-    template = rs["spec"].get("template") or {}
-    about = template.get("metadata") or {}
-    metadata: dict[str, Any] = {
-        "generateName": name_of(rs) + "-",
-        "namespace": namespace_of(rs),
-        "ownerReferences": [controller_ref(rs)],
-    }
-    for field in ("labels", "annotations", "finalizers"):
-        if about.get(field):
-            metadata[field] = about[field]
-    spec = template.get("spec") or {}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def deletion_order(pods: Iterable[Object], now: float) -> list[Object]:
-    """Sort Pods so that the first is the first to be deleted (R04, R05)."""
-    pods = list(pods)
-    siblings = Counter(pod["spec"].get("nodeName") or "" for pod in pods if is_ready(pod))
-
-    def rank(pod: Object) -> tuple[Any, ...]:
-        node = pod["spec"].get("nodeName") or ""
-        since = ready_since(pod)
-        statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-        created = pod["metadata"].get("creationTimestamp")
-        age = now - parse_rfc3339(created) if created else 0.0
-        return (
-            bool(node),
-            _PHASE_RANK.get(phase(pod), 1),
-            since is not None,
-            _deletion_cost(pod),
-            -siblings[node],
-            _bucket(now - since) if since is not None else 0,
-            -max((int(s.get("restartCount") or 0) for s in statuses), default=0),
-            _bucket(age),
-            uid_of(pod),
-        )
-
-    return sorted(pods, key=rank)
-
-
-def _bucket(seconds: float) -> int:
-    return int(math.log2(seconds)) if seconds >= 1 else -1
-
-
-def _deletion_cost(pod: Object) -> int:
-    try:
-        return int(annotations_of(pod).get(_DELETION_COST) or 0)
-    except ValueError:
-        return 0
 
 
 def _with_status(
