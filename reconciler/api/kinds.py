@@ -87,6 +87,9 @@ REPLICA_SET = Kind(
 STATEFUL_SET = Kind(
     "apps", "v1", "StatefulSet", "statefulsets", short_names=("sts",), scale=True, categories=_ALL
 )
+DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", short_names=("ds",), categories=_ALL)
+JOB = Kind("batch", "v1", "Job", "jobs", categories=_ALL)
+CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs", short_names=("cj",), categories=_ALL)
 CONTROLLER_REVISION = Kind(
     "apps", "v1", "ControllerRevision", "controllerrevisions", status=False, generation=False
 )
@@ -146,6 +149,9 @@ KINDS: tuple[Kind, ...] = (
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
+    DAEMON_SET,
+    JOB,
+    CRON_JOB,
     CONTROLLER_REVISION,
     ENDPOINT_SLICE,
     INGRESS,
@@ -157,9 +163,6 @@ KINDS: tuple[Kind, ...] = (
     _stored("", "LimitRange", "limitranges", "limits"),
     _stored("", "ResourceQuota", "resourcequotas", "quota", status=True),
     _stored("", "ReplicationController", "replicationcontrollers", "rc", status=True),
-    _stored("apps", "DaemonSet", "daemonsets", "ds", status=True),
-    _stored("batch", "Job", "jobs", status=True),
-    _stored("batch", "CronJob", "cronjobs", "cj", status=True),
     _stored(
         "autoscaling",
         "HorizontalPodAutoscaler",

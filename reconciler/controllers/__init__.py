@@ -8,6 +8,8 @@ from reconciler.api import kinds
 from reconciler.controllers.deployment import DeploymentController
 from reconciler.controllers.endpointslice import EndpointSliceController
 from reconciler.controllers.garbage import GarbageCollector
+from reconciler.controllers.job import JobController
+from reconciler.controllers.job.ttl import TimeToLiveController
 from reconciler.controllers.loadbalancer import IngressStatusController, LoadBalancerController
 from reconciler.controllers.namespace import NamespaceController
 from reconciler.controllers.replicaset import ReplicaSetController
@@ -25,6 +27,8 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
         DeploymentController(),
         ReplicaSetController(),
         StatefulSetController(),
+        JobController(),
+        TimeToLiveController(),
         ClaimController(),
         VolumeController(),
         RestartOnChange(kinds.DEPLOYMENT),

@@ -200,7 +200,9 @@ def _job(obj: Object) -> Health:
         return Health(HEALTHY)
     if _spec(obj).get("suspend"):
         return Health(SUSPENDED)
-    return Health(HEALTHY, "nothing here runs Jobs")
+    wanted = _spec(obj).get("completions")
+    done = f"{status.get('succeeded', 0)} of {1 if wanted is None else wanted}"
+    return Health(PROGRESSING, f"{done} completions are reached")
 
 
 def _application(obj: Object) -> Health:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from reconciler.registry.admission.job_defaults import default_cron_job_spec, default_job
 from reconciler.registry.admission.pod_defaults import default_pod_spec
 
 if TYPE_CHECKING:
@@ -87,6 +88,31 @@ def _stateful_set(obj: Object) -> None:
     _template(spec)
 
 
+def _daemon_set(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("revisionHistoryLimit", 10)
+    update = spec.setdefault("updateStrategy", {})
+    if isinstance(update, dict) and update.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = update.setdefault("rollingUpdate", {})
+        if isinstance(rolling, dict):
+            rolling.setdefault("maxUnavailable", 1)
+            rolling.setdefault("maxSurge", 0)
+    _template(spec)
+
+
+def _job(obj: Object) -> None:
+    default_job(obj)
+    _template(obj["spec"])
+
+
+def _cron_job(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    default_cron_job_spec(spec)
+    template = spec.get("jobTemplate")
+    if isinstance(template, dict) and isinstance(template.get("spec"), dict):
+        _template(template["spec"])
+
+
 def _service(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("type", "ClusterIP")
@@ -163,6 +189,9 @@ _BY_KIND: dict[tuple[str, str], Callable[[Object], None]] = {
     ("apps/v1", "Deployment"): _deployment,
     ("apps/v1", "ReplicaSet"): _replica_set,
     ("apps/v1", "StatefulSet"): _stateful_set,
+    ("apps/v1", "DaemonSet"): _daemon_set,
+    ("batch/v1", "Job"): _job,
+    ("batch/v1", "CronJob"): _cron_job,
     ("storage.k8s.io/v1", "StorageClass"): _storage_class,
     ("reconciler.dev/v1", "Application"): _application,
 }

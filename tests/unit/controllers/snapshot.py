@@ -89,14 +89,44 @@ class World:
                 self.objects[Key.of(obj)] = copy(obj)
             case Patch():
                 key = _key(action)
-                self.objects[key] = _merge(self.objects[key], action.patch)
+                self._put(key, _merge(self.objects[key], action.patch))
             case UpdateStatus():
                 key = _key(action)
                 self.objects[key] = {**self.objects[key], "status": copy(action.status)}
             case Delete():
-                self.objects.pop(_key(action), None)
+                self.delete(_key(action))
             case _:
                 assert self.get(action.kind, action.namespace, action.name) is None
+
+    def _put(self, key: Key, obj: Object) -> None:
+        about = meta(obj)
+        if about.get("deletionTimestamp") and not about.get("finalizers"):
+            self.objects.pop(key, None)
+        else:
+            self.objects[key] = obj
+
+    def delete(self, key: Key) -> None:
+        """Delete as the registry does where no grace is asked for: finalizers hold an object."""
+        obj = self.objects.get(key)
+        if obj is not None:
+            self._put(key, _merge(obj, {"metadata": {"deletionTimestamp": rfc3339(self.now)}}))
+
+    def change(self, key: Key, **spec: Any) -> None:
+        """Change an object's spec, as a user would."""
+        obj = self.objects[key]
+        number = int(meta(obj).get("generation") or 1) + 1
+        self.objects[key] = _merge(obj, {"metadata": {"generation": number}, "spec": spec})
+
+    def end_pod(self, pod: Object, code: int = 0, **status: Any) -> None:
+        """Play the kubelet: a Pod's container ends with an exit code."""
+        ended = {"exitCode": code, "finishedAt": rfc3339(self.now)}
+        name = pod["spec"]["containers"][0]["name"]
+        found = {
+            "phase": "Failed" if code else "Succeeded",
+            "containerStatuses": [{"name": name, "state": {"terminated": ended}}],
+            **status,
+        }
+        self.objects[Key.of(pod)] = {**self.objects[Key.of(pod)], "status": found}
 
     def settle(self, *controllers: Controller, limit: int = 200) -> None:
         """Plan every key of these controllers until none decides anything."""

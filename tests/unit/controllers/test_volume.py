@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from reconciler.api import kinds
-from reconciler.api.objects import Key, name_of
-from reconciler.controllers.volume import SELECTED_NODE, ClaimController, VolumeController
+from reconciler.api.objects import Key, is_deleting, name_of
+from reconciler.controllers.volume import (
+    PROVISIONER,
+    SELECTED_NODE,
+    ClaimController,
+    VolumeController,
+)
 from tests.unit.controllers.snapshot import World
 
 
@@ -44,7 +49,9 @@ def test_an_immediate_claim_is_provisioned_and_bound_and_its_volume_goes_with_it
     assert claim["status"]["phase"] == volume["status"]["phase"] == "Bound"
     del world.objects[key]
     world.settle(ClaimController(), VolumeController())
-    assert not world.list(kinds.PERSISTENT_VOLUME)
+    (volume,) = world.list(kinds.PERSISTENT_VOLUME)
+    assert is_deleting(volume)
+    assert volume["metadata"]["finalizers"] == [PROVISIONER]  # until the kubelet has emptied it
 
 
 def test_a_claim_that_waits_for_its_consumer_follows_the_selected_node() -> None:
