@@ -7,36 +7,46 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.gitops.finding import Finding, ObjectName, pointer
 from reconciler.gitops.render import reader
+from reconciler.gitops.render.place import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from reconciler.api.objects import Object
-    from reconciler.gitops.render.reader import Path
+    from reconciler.gitops.render.place import Path, Places
+    from reconciler.gitops.render.written import Written
+
+#: Rules whose culprit is a key, or what lacks one; of all others it is the value.
+_OF_KEYS = ("unknown-field", "required", "duplicate-key", "not-honoured", "forbidden")
 
 
 class Origin(NamedTuple):
-    """Where an object begins: lines and columns from 1, documents of a file and items of a List from 0."""
+    """Where an object begins: lines and columns from 1, documents of a file and items of a List from 0.
+
+    ``start`` and ``stop`` are the characters of the text that the document lies in, ``first_line`` the line of ``start``.
+    For a template all of them are of the text that it renders to.
+    """
 
     file: str
     line: int
     column: int
     document: int = 0
     item: int | None = None
+    start: int = 0
+    stop: int | None = None
+    first_line: int = 1
 
 
 class Positions:
     """Where the parts of a text's documents stand. Worked out when first asked: most documents are sound."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "written")
 
-    def __init__(self, text: str | bytes) -> None:
+    def __init__(self, text: str | bytes, written: Written | None = None) -> None:
         self._text = text
+        self.written = written  # how a template came to this text
 
-    def of(self, document: int) -> Mapping[Path, tuple[int, int]]:
-        """Return (line, column) of every key and item of a document, by path."""
-        found = _marks(self)
-        return found[document] if document < len(found) else {}
+    def of(self, origin: Origin) -> Places:
+        """Return where every key and value of a document stands, by path."""
+        return _places(self, origin.start, origin.stop, origin.first_line)
 
     def text(self) -> str:
         """Return the text that was read."""
@@ -44,8 +54,8 @@ class Positions:
 
 
 @functools.lru_cache(maxsize=32)
-def _marks(positions: Positions) -> list[reader.Marks]:
-    return reader.marks(positions.text())
+def _places(positions: Positions, start: int, stop: int | None, first_line: int) -> Places:
+    return reader.places(positions.text()[start:stop], first_line)
 
 
 class Document(NamedTuple):
@@ -55,16 +65,25 @@ class Document(NamedTuple):
     origin: Origin
     positions: Positions
 
-    def position(self, path: Path) -> tuple[int, int]:
+    def span(self, path: Path, *, key: bool = False) -> Span:
         """Return where a path stands; for one that is not there, where its nearest parent does."""
         item = self.origin.item
         full: Path = path if item is None else ("items", item, *path)
-        known = self.positions.of(self.origin.document)
+        known = self.positions.of(self.origin)
+        asked = len(full)
         while len(full) > (0 if item is None else 2):
-            if full in known:
-                return known[full]
+            place = known.get(full)
+            found = place.culprit(key=key or len(full) < asked) if place is not None else None
+            if found is not None:
+                return found
             full = full[:-1]
-        return self.origin.line, self.origin.column
+        line, column = self.origin.line, self.origin.column
+        return Span(line, column, line, column)
+
+    def position(self, path: Path) -> tuple[int, int]:
+        """Return line and column of a path's key or item; of one that is not there, its nearest parent's."""
+        found = self.span(path, key=True)
+        return found.line, found.column
 
     def finding(
         self,
@@ -77,8 +96,8 @@ class Document(NamedTuple):
         expected: str = "",
         got: str = "",
     ) -> Finding:
-        """Return a finding about a part of this document."""
-        line, column = self.position(path)
+        """Return a finding about a part of this document: its value, or its key where the rule is about keys."""
+        span = self.span(path, key=rule.endswith(_OF_KEYS))
         meta: Any = self.object.get("metadata")
         meta = meta if isinstance(meta, dict) else {}
         name = ObjectName(
@@ -87,10 +106,13 @@ class Document(NamedTuple):
             str(meta.get("namespace") or ""),
             str(meta.get("name") or ""),
         )
-        return Finding(
-            rule, severity, message, self.origin.file, line, column,
+        found = Finding(
+            rule, severity, message, self.origin.file, span.line, span.column,
             self.origin.document, self.origin.item, name, pointer(path), hint, expected, got,
+            span.end_line, span.end_column,
         )  # fmt: skip
+        written = self.positions.written
+        return written.placed(found) if written is not None else found
 
 
 class Rendered(NamedTuple):

@@ -1,4 +1,4 @@
-"""YAML as Kubernetes reads it (YAML 1.1 through sigs.k8s.io/yaml), with the position of every key. Pure.
+"""YAML as Kubernetes reads it (YAML 1.1 through sigs.k8s.io/yaml), with the place of every key and value. Pure.
 
 Stricter than a cluster's tools: a key that stands twice is an error. Untrusted: it builds from libyaml's events (its
 composer recurses in C without a limit), what aliases expand to is counted, depth is limited, and no tag makes
@@ -7,6 +7,7 @@ anything but JSON.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
@@ -26,16 +27,19 @@ from yaml.events import (
 from reconciler.api.objects import copy
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import scalar
+from reconciler.gitops.render.place import Path, Place, Places, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["Path", "Read", "places", "read"]
 
 #: Values of one document with all aliases written out, and how deep values may lie.
 MOST_VALUES = 200_000
 DEEPEST = 100
 
-Path = tuple[str | int, ...]
-Marks = dict[Path, tuple[int, int]]
+#: After so many texts that are not YAML, the rest of a file is not looked at.
+MOST_BROKEN = 20
 
 try:
     from yaml.cyaml import CParser as _Events  # type: ignore[attr-defined]
@@ -52,48 +56,94 @@ except ImportError:  # PyYAML without libyaml: slower, the same answers
 
 
 class Read(NamedTuple):
-    """One document of a file: its value and where it begins. ``readable`` is false where findings say why."""
+    """One document of a file: its value and where it begins. ``readable`` is false where findings say why.
+
+    ``start`` and ``stop`` are the characters of the file that it lies in, ``first_line`` the line of ``start``.
+    """
 
     value: Any
     line: int
     column: int
     readable: bool = True
+    start: int = 0
+    stop: int = 0
+    first_line: int = 1
 
 
 class _Refused(Exception):
-    def __init__(self, rule: str, message: str, mark: Any) -> None:
+    def __init__(self, rule: str, message: str, mark: Any, hint: str = "") -> None:
         super().__init__(message)
         self.rule = rule
         self.mark = mark
+        self.hint = hint
+
+
+class _Text(NamedTuple):
+    """A text, or what remains of one behind a part that is not YAML."""
+
+    text: str
+    file: str
+    start: int = 0  # characters before it
+    line: int = 0  # lines before it
+    json: bool = False
+
+    def finding(self, rule: str, message: str, mark: Any, hint: str = "") -> Finding:
+        line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+        return Finding(
+            rule, "error", message, self.file, line + self.line + 1, column + 1, hint=hint
+        )
 
 
 def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
     """Return a file's documents, as far as they can be read, and what is wrong. Never raises."""
     documents: list[Read] = []
     findings: list[Finding] = []
-    for index, (one, found) in enumerate(_documents(text, file, None)):
-        findings += [f._replace(document=index) for f in found]
-        if one is not None:
+    # What begins with a brace is read by Kubernetes as JSON, which knows the escape \/.
+    rest: _Text | None = _Text(text, file, json=text.lstrip()[:1] == "{")
+    for _ in range(MOST_BROKEN):
+        if rest is None:
+            break
+        stopped = False
+        for one, found in _documents(rest):
+            index = len(documents)
+            findings += [f._replace(document=index) for f in found]
             documents.append(one)
+            stopped = one.stop < 0
+        rest = _behind(rest, findings[-1].line) if stopped else None
     return documents, findings
 
 
-def marks(text: str) -> list[Marks]:
-    """Return (line, column) of every key and item, for each document of a text by path; both count from 1."""
-    found: list[Marks] = []
-    for one, _ in _documents(text, "", found):
-        if one is None:
-            break
+def places(text: str, first_line: int = 1) -> Places:
+    """Return where the keys and values of a text's first document stand, by path."""
+    found: Places = {}
+    rest = _Text(text, "", line=first_line - 1, json=True)
+    next(_documents(rest, found), None)
     return found
 
 
-def _documents(
-    text: str, file: str, found: list[Marks] | None
-) -> Iterator[tuple[Read | None, list[Finding]]]:
-    """Yield each document with what is wrong in it; None where the text cannot be read further."""
+def _behind(broken: _Text, line: int) -> _Text | None:
+    """Return what lies behind the next line that begins a document, after one that is not YAML."""
+    at = 0
+    for _ in range(line - broken.line - 1):
+        at = broken.text.find("\n", at) + 1
+    found = _MARKER.search(broken.text, at)
+    if found is None or found.start() == 0:
+        found = _MARKER.search(broken.text, max(at, 1))
+    if found is None:
+        return None
+    at = found.start()
+    lines = broken.text.count("\n", 0, at)
+    return broken._replace(text=broken.text[at:], start=broken.start + at, line=broken.line + lines)
+
+
+_MARKER = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
+
+
+def _documents(given: _Text, places: Places | None = None) -> Iterator[tuple[Read, list[Finding]]]:
+    """Yield each document with what is wrong in it; one with ``stop`` below 0 where the text cannot be read further."""
     findings: list[Finding] = []
     try:
-        events: Any = _Events(text)
+        events: Any = _Events(given.text)
         while True:
             event = events.get_event()
             if isinstance(event, StreamEndEvent):
@@ -101,103 +151,159 @@ def _documents(
             if not isinstance(event, DocumentStartEvent):
                 continue
             findings = []
-            here: Marks | None = None
-            if found is not None:
-                here = {}
-                found.append(here)
-            one = _document(events, file, findings, here)
+            one = _document(events, event, given, findings, places)
             yield one, findings
-            if one is None:
+            if one.stop < 0:
                 return
             findings = []
+    except _Refused as refused:
+        findings.append(given.finding(refused.rule, str(refused), refused.mark, refused.hint))
     except yaml.MarkedYAMLError as error:
-        said = " ".join(p for p in (error.context, error.problem) if p) or "it is not YAML"
         mark = error.problem_mark or error.context_mark
-        findings.append(_finding("syntax/yaml", said, mark, file))
+        findings.append(given.finding("syntax/yaml", *_said(error, mark, given.text)))
     except yaml.reader.ReaderError as error:
-        findings.append(_unreadable(text, error, file))
+        findings.append(_unreadable(given, error))
     except yaml.YAMLError as error:
-        findings.append(_finding("syntax/yaml", str(error).splitlines()[0], None, file))
+        findings.append(given.finding("syntax/yaml", str(error).splitlines()[0], None))
     except UnicodeEncodeError as error:
         # libyaml reads UTF-8, which has no lone surrogates.
-        line = text.count("\n", 0, error.start) + 1
-        findings.append(Finding("syntax/encoding", "error", "half a character", file, line))
-    yield None, findings
+        line = given.text.count("\n", 0, error.start) + given.line + 1
+        findings.append(Finding("syntax/encoding", "error", "half a character", given.file, line))
+    first = findings[-1]
+    yield Read(None, first.line, first.column, readable=False, stop=-1), findings
 
 
-def _document(events: Any, file: str, findings: list[Finding], here: Marks | None) -> Read | None:
+def _document(
+    events: Any, begun: Any, given: _Text, findings: list[Finding], places: Places | None
+) -> Read:
     first = events.peek_event()
-    builder = _Builder(events, file, findings, here)
-    line, column = first.start_mark.line + 1, first.start_mark.column + 1
+    at = begun.start_mark
+    start, first_line = given.start + at.index - at.column, at.line + given.line + 1
+    builder = _Builder(events, given, findings, places)
+    line, column = first.start_mark.line + given.line + 1, first.start_mark.column + 1
+    value, readable = None, False
     try:
-        value = builder.value((), 0)
-        events.get_event()  # the document's end
+        _check_version(begun)
+        value, readable = builder.value(events.get_event(), (), 0), True
+        ended = events.get_event()
     except _Refused as refused:
-        findings.append(_finding(refused.rule, str(refused), refused.mark, file))
-        return Read(None, line, column, readable=False) if _passed_over(events) else None
-    return Read(value, line, column)
+        findings.append(given.finding(refused.rule, str(refused), refused.mark, refused.hint))
+        found = _passed_over(events)
+        if found is None:
+            return Read(None, line, column, readable=False, stop=-1)
+        ended = found
+    stop = given.start + ended.end_mark.index
+    return Read(value, line, column, readable, start, stop, first_line)
 
 
-def _passed_over(events: Any) -> bool:
-    """Read to the document's end; false where it is too deep even for that (libyaml's time is depth times length)."""
+def _check_version(begun: Any) -> None:
+    if begun.version not in (None, (1, 1)):
+        said = f"%YAML {'.'.join(map(str, begun.version))}: Kubernetes reads YAML 1.1"
+        raise _Refused("syntax/yaml", said, begun.start_mark, "remove the directive")
+
+
+def _passed_over(events: Any) -> Any:
+    """Read to the document's end; None where it is too deep even for that (libyaml's time is depth times length)."""
     depth = 0
     while True:
         event = events.get_event()
         if isinstance(event, DocumentEndEvent):
-            return True
+            return event
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > DEEPEST:
-            return False
+            return None
 
 
-def _finding(rule: str, message: str, mark: Any, file: str) -> Finding:
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    return Finding(rule, "error", message, file, line, column)
+def _said(error: yaml.MarkedYAMLError, mark: Any, text: str) -> tuple[str, Any, str]:
+    """Return the words for what libyaml found, where, and what to do about it."""
+    problem = error.problem or "it is not YAML"
+    said = f"{problem} {error.context}" if error.context else problem
+    opened = error.context_mark
+    if opened is not None and mark is not None and opened.line != mark.line:
+        said += f" that begins in line {opened.line + 1}"
+    at = _index(text, mark) if mark is not None else 0
+    hint = ""
+    if text[at : at + 1] == "\t" or "tab" in problem:
+        hint = "indent with spaces: YAML allows no tabs there"
+    elif "cannot start any token" in problem:
+        hint = f"quote the value: it cannot begin with {text[at : at + 1]}"
+    elif "mapping values are not allowed" in problem:
+        hint = 'quote a value that holds ": ", or check the indentation'
+    elif "could not find expected ':'" in problem or "did not find expected key" in problem:
+        hint = "check the indentation, and that every key is followed by a colon"
+    elif "unexpected end of stream" in problem or "expected ',' or" in problem:
+        hint = "close the bracket or quote"
+    elif "unknown escape" in problem:
+        hint = "use single quotes, or write the backslash twice"
+    return said, mark, hint
 
 
-def _unreadable(text: str, error: yaml.reader.ReaderError, file: str) -> Finding:
+def _index(text: str, mark: Any) -> int:
+    at = 0
+    for _ in range(mark.line):
+        at = text.find("\n", at) + 1
+    return at + int(mark.column)
+
+
+def _unreadable(given: _Text, error: yaml.reader.ReaderError) -> Finding:
     """Say where a control character stands: libyaml counts in bytes."""
-    before = text.encode()[: error.position].decode(errors="replace")
-    line = before.count("\n") + 1
+    before = given.text.encode()[: error.position].decode(errors="replace")
+    line = before.count("\n") + given.line + 1
     column = len(before.rpartition("\n")[2]) + 1
     said = f"{error.reason}: {error.character!r}"
-    return Finding("syntax/yaml", "error", said, file, line, column)
+    return Finding("syntax/yaml", "error", said, given.file, line, column)
 
 
 class _Builder:
     """Builds one document out of events."""
 
-    def __init__(self, events: Any, file: str, findings: list[Finding], here: Marks | None) -> None:
-        self._events = events
-        self._file = file
+    def __init__(
+        self, events: Any, given: _Text, findings: list[Finding], places: Places | None
+    ) -> None:
+        self._next = events.get_event
+        self._given = given
         self._findings = findings
-        self._here = here
+        self._places = places
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._values = 0
+        # Go's YAML does not know an escape that libyaml does; most texts do not hold it at all.
+        self._slashes = not given.json and "\\/" in given.text
 
-    def value(self, path: Path, depth: int) -> Any:
-        """Build what the next events say."""
-        event = self._events.get_event()
-        self._count(1, event)
-        if self._here is not None and path not in self._here:
-            self._here[path] = (event.start_mark.line + 1, event.start_mark.column + 1)
-        if isinstance(event, AliasEvent):
-            return self._alias(event)
-        if event.anchor:
-            self._anchors[event.anchor] = None
-        before = self._values
-        built: Any
-        if isinstance(event, ScalarEvent):
+    def value(self, event: Any, path: Path, depth: int) -> Any:
+        """Build what an event begins."""
+        self._values += 1
+        if self._values > MOST_VALUES:
+            self._count(0, event)
+        if self._places is not None:
+            self._place(event, path)
+        kind = event.__class__
+        if kind is ScalarEvent:
             built = self._scalar(event)
-        elif depth > DEEPEST:
+            if event.anchor:
+                self._anchors[event.anchor] = (built, 1)
+            return built
+        if kind is AliasEvent:
+            return self._alias(event)
+        if depth > DEEPEST:
             raise _Refused("syntax/depth", f"deeper than {DEEPEST} levels", event.start_mark)
-        elif isinstance(event, MappingStartEvent):
-            built = self._mapping(path, depth)
-        else:
-            built = self._sequence(path, depth)
-        if event.anchor:
-            self._anchors[event.anchor] = (built, self._values - before + 1)
+        make = self._mapping if kind is MappingStartEvent else self._sequence
+        if not event.anchor:
+            return make(path, depth + 1)
+        self._anchors[event.anchor] = None
+        before = self._values
+        built = make(path, depth + 1)
+        self._anchors[event.anchor] = (built, self._values - before + 1)
         return built
+
+    def _place(self, event: Any, path: Path) -> None:
+        assert self._places is not None  # noqa: S101 - the caller asked
+        start, end = event.start_mark, event.end_mark
+        before = self._given.line + 1
+        span = Span(start.line + before, start.column + 1, end.line + before, end.column + 1)
+        known = self._places.get(path)
+        whole = event.__class__ is ScalarEvent or event.__class__ is AliasEvent
+        key = known.key if known is not None and known.value is None else None
+        self._places[path] = Place(key, span, whole)
 
     def _count(self, values: int, event: Any) -> None:
         self._values += values
@@ -218,42 +324,49 @@ class _Builder:
 
     def _sequence(self, path: Path, depth: int) -> list[Any]:
         built: list[Any] = []
-        peek = self._events.peek_event
-        while not isinstance(peek(), SequenceEndEvent):
-            inside = (*path, len(built)) if self._here is not None else ()
-            built.append(self.value(inside, depth + 1))
-        self._events.get_event()
+        placed = self._places is not None
+        while (event := self._next()).__class__ is not SequenceEndEvent:
+            inside = (*path, len(built)) if placed else path
+            built.append(self.value(event, inside, depth))
         return built
 
     def _mapping(self, path: Path, depth: int) -> dict[str, Any]:
         built: dict[str, Any] = {}
         merged: dict[str, Any] = {}
-        lines: dict[str, int] = {}
-        while True:
-            event = self._events.get_event()
-            if isinstance(event, MappingEndEvent):
-                return {**merged, **built} if merged else built
-            if _is_merge(event):
-                for part in self._merged(event, depth):
+        keys: dict[str, Any] = {}
+        placed = self._places is not None
+        inside = path
+        while (event := self._next()).__class__ is not MappingEndEvent:
+            key = self._key(event)
+            if key in keys:
+                line = keys[key].line + self._given.line + 1
+                said = f'key "{key}" is already set in this mapping (line {line})'
+                self._tell("syntax/duplicate-key", said, event, "remove one of the two")
+            else:
+                keys[key] = event.start_mark
+            if key == "<<" and _is_merge(event):
+                for part in self._merged(depth):
                     merged = {**part, **merged}
                 continue
-            key = self._key(event)
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
-            if key in lines:
-                said = f'key "{key}" is already set in this mapping (line {lines[key]})'
-                self._tell("syntax/duplicate-key", said, event.start_mark)
-            lines.setdefault(key, line)
-            inside: Path = ()
-            if self._here is not None:
+            if placed:
                 inside = (*path, key)
-                self._here[inside] = (line, column)
-            built[key] = self.value(inside, depth + 1)
+                self._place_key(event, inside)
+            built[key] = self.value(self._next(), inside, depth)
+        return {**merged, **built} if merged else built
 
-    def _merged(self, event: Any, depth: int) -> list[dict[str, Any]]:
+    def _place_key(self, event: Any, path: Path) -> None:
+        assert self._places is not None  # noqa: S101 - the caller asked
+        start, end = event.start_mark, event.end_mark
+        before = self._given.line + 1
+        span = Span(start.line + before, start.column + 1, end.line + before, end.column + 1)
+        self._places[path] = Place(span, None)
+
+    def _merged(self, depth: int) -> list[dict[str, Any]]:
         """Return the mappings that a merge key brings in, the first one first."""
-        here, self._here = self._here, None  # what is merged stands somewhere else
-        value = self.value((), depth + 1)
-        self._here = here
+        places, self._places = self._places, None  # what is merged stands somewhere else
+        event = self._next()
+        value = self.value(event, (), depth)
+        self._places = places
         parts = value if isinstance(value, list) else [value]
         if not all(isinstance(p, dict) for p in parts):
             said = "<< needs a mapping, or a list of mappings"
@@ -264,11 +377,14 @@ class _Builder:
         if isinstance(event, AliasEvent):
             value = self._alias(event)
         elif isinstance(event, ScalarEvent):
-            value = self._scalar(event)
+            value = event.value if _is_merge(event) else self._scalar(event)
             if event.anchor:
                 self._anchors[event.anchor] = (value, 1)
         else:
-            raise _Refused("syntax/key", "a key must be text", event.start_mark)
+            hint = "quote a value that begins with {{ or {"
+            raise _Refused("syntax/key", "a key must be text", event.start_mark, hint)
+        if value.__class__ is str:
+            return str(value)
         if isinstance(value, bool):
             return "true" if value else "false"
         if value is None or isinstance(value, list | dict):
@@ -277,19 +393,34 @@ class _Builder:
 
     def _scalar(self, event: Any) -> Any:
         tag = event.tag
+        if self._slashes and event.style == '"' and "/" in event.value:
+            self._check_escapes(event)
         try:
             if tag is None:
                 return scalar.plain(event.value) if event.implicit[0] else event.value
             return scalar.tagged(tag, event.value)
         except scalar.NotJson as error:
-            self._tell("syntax/number", str(error), event.start_mark)
+            self._tell("syntax/number", str(error), event, "quote it, if it is text")
             return event.value
 
-    def _tell(self, rule: str, message: str, mark: Any) -> None:
-        self._findings.append(_finding(rule, message, mark, self._file))
+    def _check_escapes(self, event: Any) -> None:
+        written = self._given.text[event.start_mark.index : event.end_mark.index]
+        if _SLASH.search(written):
+            said = r"the escape \/ is not known to Kubernetes' YAML, only to JSON"
+            self._tell("syntax/yaml", said, event, "write / without the backslash")
+
+    def _tell(self, rule: str, message: str, event: Any, hint: str = "") -> None:
+        found = self._given.finding(rule, message, event.start_mark, hint)
+        end = event.end_mark
+        self._findings.append(
+            found._replace(end_line=end.line + self._given.line + 1, end_column=end.column + 1)
+        )
+
+
+_SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
 
 
 def _is_merge(event: Any) -> bool:
-    if not isinstance(event, ScalarEvent) or event.value != "<<":
+    if event.__class__ is not ScalarEvent or event.value != "<<":
         return False
     return event.tag == "tag:yaml.org,2002:merge" or (event.tag is None and event.implicit[0])

@@ -109,30 +109,31 @@ def _render_file(file: File, templates: Templates) -> _One:
         if name.startswith("_"):
             return _One((), ())  # a partial: only included by others
         try:
-            text = templates.render(file.path)
+            written = templates.render(file.path)
         except TemplateError as error:
             found = Finding(error.rule, "error", str(error), error.file, error.line)
             return _One((), (found,))
-    return _documents(text, file)
+        return _documents(written.text, file, Positions(written.text, written))
+    if file.path.endswith(".json") and (rewritten := _SURROGATES.sub(_character, text)) != text:
+        return _documents(rewritten, file, Positions(rewritten))
+    # A plain file's bytes are in the snapshot anyway.
+    return _documents(text, file, Positions(file.data))
 
 
-def _documents(text: str, file: File) -> _One:
-    # What was rendered, or had to be rewritten, is kept; a plain file's bytes are in the snapshot anyway.
-    written = _SURROGATES.sub(_character, text) if file.path.endswith(".json") else text
-    plain = written is text or written == text
-    plain = plain and not file.path.endswith(".j2")
-    positions = Positions(file.data if plain else written)
-    found, findings = reader.read(written, file.path)
+def _documents(text: str, file: File, positions: Positions) -> _One:
+    found, findings = reader.read(text, file.path)
+    if positions.written is not None:
+        findings = [positions.written.placed(f) for f in findings]
     documents: list[Document] = []
     for index, one in enumerate(found):
         if one.value is None or not one.readable:
             continue
-        origin = Origin(file.path, one.line, one.column, index)
+        origin = Origin(
+            file.path, one.line, one.column, index, None, one.start, one.stop, one.first_line
+        )
         if not isinstance(one.value, dict):
             told = f"expected an object, got {schemas.describe(one.value)}"
-            findings.append(
-                Finding("schema/type", "error", told, file.path, one.line, one.column, index)
-            )
+            findings.append(Document({}, origin, positions).finding("schema/type", "error", told))
             continue
         document = Document(one.value, origin, positions)
         missing = [f for f in ("apiVersion", "kind") if not _is_word(one.value.get(f))]
@@ -159,7 +160,7 @@ def _items(listed: Document, findings: list[Finding]) -> list[Document]:
         return []
     for number, item in enumerate(items):
         line, column = listed.position(("items", number))
-        origin = Origin(listed.origin.file, line, column, listed.origin.document, number)
+        origin = listed.origin._replace(line=line, column=column, item=number)
         document = Document(item if isinstance(item, dict) else {}, origin, listed.positions)
         if not _is_word(document.object.get("kind")) or not _is_word(
             document.object.get("apiVersion")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import math
 import re
 
@@ -27,6 +28,7 @@ class NotJson(ValueError):
     """A value that JSON cannot hold."""
 
 
+@functools.lru_cache(maxsize=8192)
 def plain(text: str) -> object:
     """Read a scalar without quotes. Raises ``NotJson`` for infinities and what is not a number.
 

@@ -10,8 +10,10 @@ import jinja2
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from reconciler.gitops.render.written import Piece, Written
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 #: A template may write so many characters, and ``range`` may count so far.
 LONGEST_OUTPUT = 5 * 1024 * 1024
@@ -29,9 +31,51 @@ class TemplateError(Exception):
         self.line = line
 
 
+class _Piece(str):
+    """What a template writes at once, and which line of which template does."""
+
+    __slots__ = ("line", "template")
+
+    template: str
+    line: int
+
+
+class _Template(jinja2.Template):
+    """Says of each piece where it was written; what is included says so itself."""
+
+    @classmethod
+    def _from_namespace(
+        cls,
+        environment: jinja2.Environment,
+        namespace: Any,
+        globals: Any,  # noqa: A002
+    ) -> jinja2.Template:
+        made = super()._from_namespace(environment, namespace, globals)
+        made.root_render_func = _placed(made, made.root_render_func)
+        made.blocks = {name: _placed(made, block) for name, block in made.blocks.items()}
+        return made
+
+
+def _placed(template: jinja2.Template, write: Any) -> Any:
+    def pieces(*arguments: Any, **named: Any) -> Iterator[str]:
+        writing = write(*arguments, **named)
+        for text in writing:
+            if isinstance(text, _Piece):
+                yield text
+                continue
+            piece = _Piece(text)
+            piece.template = template.name or ""
+            # Suspended, the generator stands at the line that wrote this.
+            piece.line = template.get_corresponding_lineno(writing.gi_frame.f_lineno)
+            yield piece
+
+    return pieces
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Nothing of Python behind the values: no attributes with underscores, no methods that format."""
 
+    template_class = _Template
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -84,6 +128,7 @@ class Templates:
 
     def __init__(self, files: Mapping[str, bytes], values: Mapping[str, Any]) -> None:
         self._values = values
+        self._files = files
 
         def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
             data = files.get(name)
@@ -104,11 +149,12 @@ class Templates:
         self._environment.filters["to_yaml"] = _to_yaml
         self._environment.filters["to_json"] = lambda v: json.dumps(v, separators=(",", ":"))
 
-    def render(self, path: str) -> str:
+    def render(self, path: str) -> Written:
         """Return what a template renders to. Raises ``TemplateError``."""
         try:
             template = self._environment.get_template(path)
-            return _joined(template.generate(**{**self._values, "values": self._values}), path)
+            writing = template.generate(**{**self._values, "values": self._values})
+            return Written(path, _bounded(writing, path), self._source)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(
                 "template/syntax", error.message or "malformed", error.name or path, error.lineno
@@ -129,18 +175,24 @@ class Templates:
             told = re.sub(r"\s+", " ", str(error)) or type(error).__name__
             raise TemplateError("template/failed", told, path, _line(error, path)) from error
 
+    def _source(self, path: str) -> str:
+        """Return a template as it is written."""
+        data = self._files.get(path)
+        return data.decode("utf-8-sig", "replace") if data is not None else ""
 
-def _joined(pieces: Iterable[str], path: str) -> str:
+
+def _bounded(written: Iterable[str], path: str) -> list[Piece]:
     """Return what a template writes, as long as that is not too much."""
-    kept: list[str] = []
+    pieces: list[Piece] = []
     size = 0
-    for piece in pieces:
-        size += len(piece)
+    for text in written:
+        size += len(text)
         if size > LONGEST_OUTPUT:
             told = f"writes more than {LONGEST_OUTPUT} characters"
             raise TemplateError("template/too-large", told, path, 1)
-        kept.append(piece)
-    return "".join(kept)
+        placed = (text.template, text.line) if isinstance(text, _Piece) else (path, 1)
+        pieces.append(Piece(str(text), *placed))
+    return pieces
 
 
 def _line(error: BaseException, path: str) -> int:

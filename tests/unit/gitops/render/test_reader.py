@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
-
 import pytest
 
 from reconciler.gitops.render import reader
-
-_TABLE = Path(__file__).parents[5] / "shared/facts/yaml_dialect_table.md"
 
 
 def value(text: str) -> object:
@@ -21,28 +15,6 @@ def value(text: str) -> object:
 
 def mistakes(text: str) -> list[tuple[str, int, int]]:
     return [(f.rule, f.line, f.column) for f in reader.read(text, "f")[1]]
-
-
-def test_plain_scalars_are_what_go_makes_of_them() -> None:
-    """Every row measured from sigs.k8s.io/yaml."""
-    if not _TABLE.exists():
-        pytest.skip("the table of measured scalars is not here")
-    wrong = []
-    for line in _TABLE.read_text().splitlines():
-        row = re.match(r"\| (plain|key) (.+?) \| (.+?) \|", line)
-        if row is None:
-            continue
-        what, text, go = row.groups()
-        manifest = f"v: {text}\n" if what == "plain" else f"{text}: v\n"
-        documents, findings = reader.read(manifest, "f")
-        if go.startswith("ERR"):
-            wrong += [text] if not findings else []
-        elif text != "!":
-            got = json.dumps(documents[0].value)
-            # JSON's numbers are doubles: 18446744073709552000 is how Go writes 2^64.
-            if findings or json.loads(got, parse_int=float) != json.loads(go, parse_int=float):
-                wrong.append(text)
-    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -87,18 +59,36 @@ def test_mistakes_have_a_line_and_a_column(text: str, expected: list[tuple[str, 
 
 
 def test_a_mistake_in_one_document_hides_no_other() -> None:
-    documents, findings = reader.read("a: *x\n---\nb: 1\n---\nc: 1\nc: 2\n", "f")
+    text = "a: *x\n---\nb: 1\n---\nc: [\n---\nd: 1\nd: 2\n---\ne: 'x\n---\nf: 1\n"
+    documents, findings = reader.read(text, "f")
     assert [(d.value, d.readable) for d in documents] == [
-        (None, False), ({"b": 1}, True), ({"c": 2}, True),
+        (None, False), ({"b": 1}, True), (None, False), ({"d": 2}, True), (None, False), ({"f": 1}, True),
     ]  # fmt: skip
-    assert [(f.rule, f.document) for f in findings] == [
-        ("syntax/alias", 0), ("syntax/duplicate-key", 2),
+    assert [(f.rule, f.document, f.line) for f in findings] == [
+        ("syntax/alias", 0, 1), ("syntax/yaml", 2, 6), ("syntax/duplicate-key", 3, 8),
+        ("syntax/yaml", 4, 11),
     ]  # fmt: skip
+    for document in documents:
+        if document.readable:
+            assert text[document.start : document.stop].strip("-\n")[0] in "bdf"
+
+
+def test_what_is_not_yaml_at_all_is_looked_at_only_so_often() -> None:
+    _, findings = reader.read("---\n[\n" * 50_000, "f")
+    assert len(findings) == reader.MOST_BROKEN
 
 
 def test_every_part_has_a_place() -> None:
-    (marks,) = reader.marks("a:\n  - b: 1\n    c: {d: 2}\n")
-    assert marks[("a",)] == (1, 1)
-    assert marks[("a", 0)] == (2, 5)
-    assert marks[("a", 0, "b")] == (2, 5)
-    assert marks[("a", 0, "c", "d")] == (3, 9)
+    places = reader.places("a:\n  - b: one\n    c: {d: 'two'}\n  - &x |\n    text\n")
+    assert places[("a",)].key == (1, 1, 1, 2)
+    assert not places[("a",)].whole
+    assert places[("a", 0, "b")] == ((2, 5, 2, 6), (2, 8, 2, 11), True)
+    assert places[("a", 0, "c", "d")] == ((3, 9, 3, 10), (3, 12, 3, 17), True)
+    assert places[("a", 1)].culprit(key=False) == (4, 5, 6, 1)
+
+
+def test_places_are_those_of_the_file() -> None:
+    text = "x: 1\n---\n  y: 2\n  z: 3\n"
+    second = reader.read(text, "f")[0][1]
+    places = reader.places(text[second.start : second.stop], second.first_line)
+    assert places[("z",)].key == (4, 3, 4, 4)

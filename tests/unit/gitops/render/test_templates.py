@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
+from reconciler.gitops.render import render
 from reconciler.gitops.render.template import TemplateError, Templates
+from reconciler.gitops.source import File, Snapshot
 
 
 def rendered(text: str, **values: object) -> str:
-    return Templates({"a.j2": text.encode()}, values).render("a.j2")
+    return Templates({"a.j2": text.encode()}, values).render("a.j2").text
 
 
 def test_values_go_in() -> None:
@@ -39,3 +43,45 @@ def test_what_is_refused_has_its_rule_and_line(text: str, rule: str, line: int) 
     with pytest.raises(TemplateError) as caught:
         rendered(text, big="x" * 1000)
     assert (caught.value.rule, caught.value.line) == (rule, line)
+
+
+DEPLOYMENT = """\
+{% set unused = 1 %}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ name }}}
+data:
+{%- for key in keys %}
+  {{ key }}: "one"
+  shared: {{ value }}-{{ key }}
+{%- endfor %}
+{% include "_part.j2" %}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "columns", "rendered", "file"),
+    [
+        # literal text, behind what a loop has written twice
+        (("metadata",), 4, (1, 9), (4, 1), "a.yaml.j2"),
+        # an expression: the whole of it is the culprit
+        (("metadata", "name"), 4, (18, 28), (4, 18), "a.yaml.j2"),
+        (("data", "second"), 7, (14, 19), (7, 11), "a.yaml.j2"),
+        # in what is included
+        (("part", "bad"), 2, (13, 14), (9, 13), "_part.j2"),
+    ],
+)
+def test_a_place_in_the_text_is_one_in_the_template(
+    path: tuple[str, ...], line: int, columns: tuple[int, int], rendered: tuple[int, int], file: str
+) -> None:
+    template = DEPLOYMENT.replace("  shared: {{ value }}-{{ key }}\n", "")
+    files = {"a.yaml.j2": template, "_part.j2": "{# nothing #}\npart: {bad: 1}"}
+    held = {p: File(p, sha256(t.encode()).hexdigest(), t.encode()) for p, t in files.items()}
+    values = {"name": "n", "keys": ["first", "second"]}
+    (document,) = render(Snapshot("", held), values=values).documents
+    finding = document.finding("schema/unknown-field", "error", "said", path)
+    if path[-1] != "metadata":
+        finding = document.finding("schema/type", "error", "said", path)
+    assert finding.file == file
+    assert (finding.line, finding.column, finding.end_column) == (line, *columns)
+    assert (finding.rendered_line, finding.rendered_column) == rendered

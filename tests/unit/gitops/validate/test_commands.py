@@ -37,7 +37,7 @@ def test_paths_are_checked_as_one_set(tmp_path: Path) -> None:
     alone = CliRunner().invoke(validate.command, [str(pod)])
     assert alone.exit_code == 3
     assert alone.output.splitlines() == [
-        f"{pod}:8:33: error: there is no ConfigMap settings in namespace default [reference/config-map]",
+        f"{pod}:8:39: error: there is no ConfigMap settings in namespace default [reference/config-map]",
         "1 file, 1 document: 1 error, 0 warnings",
     ]
     for arguments in ([str(pod), str(settings)], [str(pod), "--no-references"]):
@@ -57,7 +57,7 @@ def test_standard_input_is_checked() -> None:
     assert finding == {
         "rule": "reference/config-map", "severity": "error",
         "message": "there is no ConfigMap settings in namespace default",
-        "file": "-", "line": 8, "column": 33, "document": 0,
+        "file": "-", "line": 8, "column": 39, "endLine": 8, "endColumn": 47, "document": 0,
         "object": {"apiVersion": "v1", "kind": "Pod", "namespace": "", "name": "web"},
         "path": "/spec/containers/0/envFrom/0/configMapRef/name",
     }  # fmt: skip
