@@ -9,6 +9,7 @@ an hour passes in seconds and the same seed gives the same hour.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import selectors
 import time
@@ -163,7 +164,12 @@ def rfc3339(seconds: float) -> str:
     >>> rfc3339(1_700_000_000.9)
     '2023-11-14T22:13:20Z'
     """
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _whole_second(int(seconds))
+
+
+@functools.lru_cache(maxsize=64)
+def _whole_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rfc3339_micro(seconds: float) -> str:

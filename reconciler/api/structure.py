@@ -28,38 +28,47 @@ class Merge(StrEnum):
 class Structure:
     """One place in a kind: its schema, within the root that its references point into. Shared: never changed."""
 
-    __slots__ = ("_children", "root", "schema")
+    __slots__ = ("_children", "_list", "_map", "_properties", "keys", "root", "schema")
 
     def __init__(self, schema: dict[str, Any], root: dict[str, Any]) -> None:
         self.schema = schema
         self.root = root
         self._children: dict[str, Structure] = {}
+        self._properties: dict[str, Any] = schema.get("properties") or {}
+        #: The fields that identify an item of a list-map.
+        self.keys: tuple[str, ...] = tuple(schema.get("x-kubernetes-list-map-keys") or ())
+        atomic = schema.get("x-kubernetes-map-type") == "atomic"
+        self._map = Merge.ATOMIC if atomic else Merge.MAP
+        self._list = Merge.ATOMIC
+        match schema.get("x-kubernetes-list-type"):
+            case "map" if self.keys:
+                self._list = Merge.LIST_MAP
+            case "set":
+                self._list = Merge.SET
 
     def child(self, field: str) -> Structure:
         """Return the structure of a field, or of a map's value."""
-        properties = self.schema.get("properties") or {}
-        found = properties.get(field)
-        if found is None:
-            # All values of a map have one structure: kept under one name, whatever users call the keys.
-            extra = self.schema.get("additionalProperties")
-            return self._below("*", extra if isinstance(extra, dict) else {})
-        return self._below(field, found)
+        if field in self._properties:
+            child = self._children.get(field)
+            return child if child is not None else self._below(field, self._properties[field])
+        child = self._children.get("*")
+        if child is not None:
+            return child
+        # All values of a map have one structure: kept under one name, whatever users call the keys.
+        extra = self.schema.get("additionalProperties")
+        return self._below("*", extra if isinstance(extra, dict) else {})
 
     def item(self) -> Structure:
         """Return the structure of a list's items."""
+        child = self._children.get("[]")
+        if child is not None:
+            return child
         items = self.schema.get("items")
         return self._below("[]", items if isinstance(items, dict) else {})
 
     def _below(self, name: str, schema: dict[str, Any]) -> Structure:
-        child = self._children.get(name)
-        if child is None:
-            child = self._children[name] = _resolve(schema, self.root)
+        child = self._children[name] = _resolve(schema, self.root)
         return child
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The fields that identify an item of a list-map."""
-        return tuple(self.schema.get("x-kubernetes-list-map-keys") or ())
 
     def default(self, field: str) -> Any:
         """Return the default of a list-map's key where the item leaves it out (``protocol: TCP``)."""
@@ -84,15 +93,8 @@ class Structure:
     def merge(self, value: Any) -> Merge:
         """Return how a value at this place merges."""
         if isinstance(value, dict):
-            atomic = self.schema.get("x-kubernetes-map-type") == "atomic"
-            return Merge.ATOMIC if atomic else Merge.MAP
-        if isinstance(value, list):
-            match self.schema.get("x-kubernetes-list-type"):
-                case "map" if self.keys:
-                    return Merge.LIST_MAP
-                case "set":
-                    return Merge.SET
-        return Merge.ATOMIC
+            return self._map
+        return self._list if isinstance(value, list) else Merge.ATOMIC
 
 
 def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> Structure:

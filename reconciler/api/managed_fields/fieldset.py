@@ -1,6 +1,7 @@
 """Sets of fields, as ``FieldsV1`` writes them: ``f:name``, ``k:{"name":"web"}``, ``v:"a"``, and ``.`` for the place itself.
 
 In memory a set is a tree of dicts in which ``"."`` marks a member; as JSON a member without children is ``{}``.
+Sets share their parts: none is changed once it is made.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ FieldSet = dict[str, Any]
 
 _SELF = "."
 _LEAF: FieldSet = {_SELF: {}}
+_CONTAINERS = (dict, list)
 
 
 def union(left: FieldSet, right: FieldSet) -> FieldSet:
@@ -72,7 +74,7 @@ def to_json(fields: FieldSet) -> dict[str, Any]:
 def from_json(fields: dict[str, Any]) -> FieldSet:
     """Read the ``fieldsV1`` form."""
     return {
-        key: {} if key == _SELF else (from_json(sub) if sub else dict(_LEAF))
+        key: {} if key == _SELF else (from_json(sub) if sub else _LEAF)
         for key, sub in fields.items()
     }
 
@@ -111,17 +113,23 @@ def items_of(values: list[Any], structure: Structure, merge: Merge) -> dict[str,
 
 def set_of(value: Any, structure: Structure) -> FieldSet:
     """Return the fields that a value has: leaves, and items of associative lists themselves."""
+    if not value or type(value) not in _CONTAINERS:
+        return _LEAF
     merge = structure.merge(value)
-    if merge is Merge.MAP and value:
-        return {f"f:{k}": set_of(v, structure.child(k)) for k, v in value.items()}
-    if merge in (Merge.LIST_MAP, Merge.SET) and value:
+    if merge is Merge.MAP:
+        child = structure.child
+        return {
+            f"f:{k}": set_of(v, child(k)) if v and type(v) in _CONTAINERS else _LEAF
+            for k, v in value.items()
+        }
+    if merge is not Merge.ATOMIC:
         items = items_of(value, structure, merge)
         if items is not None:
             shape = structure.item()
             if merge is Merge.SET:
-                return {key: dict(_LEAF) for key in items}
+                return dict.fromkeys(items, _LEAF)
             return {key: {_SELF: {}, **set_of(item, shape)} for key, item in items.items()}
-    return dict(_LEAF)
+    return _LEAF
 
 
 def compare(before: Any, after: Any, structure: Structure) -> tuple[FieldSet, FieldSet]:
@@ -130,39 +138,53 @@ def compare(before: Any, after: Any, structure: Structure) -> tuple[FieldSet, Fi
         return {}, {}
     merge = structure.merge(after)
     if type(before) is not type(after) or merge is Merge.ATOMIC or not after or not before:
-        return set_of(after, structure), difference(
-            set_of(before, structure), set_of(after, structure)
-        )
+        now = set_of(after, structure)
+        then = set_of(before, structure)
+        return now, {} if then is _LEAF and now is _LEAF else difference(then, now)
     if merge is Merge.MAP:
-        pairs = {f"f:{k}": (before.get(k, _LEAF), after.get(k, _LEAF), structure.child(k)) for k in
-                 before.keys() | after.keys()}  # fmt: skip
-        return _compare_pairs(pairs, item_itself=False)
+        return _compare_maps(before, after, structure)
     old, new = items_of(before, structure, merge), items_of(after, structure, merge)
     if old is None or new is None:
-        return dict(_LEAF), {}
-    shape = structure.item()
-    both = {k: (old.get(k, _LEAF), new.get(k, _LEAF), shape) for k in old.keys() | new.keys()}
-    return _compare_pairs(both, item_itself=True)
+        return _LEAF, {}
+    return _compare_items(old, new, structure.item())
 
 
-def _compare_pairs(
-    pairs: dict[str, tuple[Any, Any, Structure]], *, item_itself: bool
+def _compare_maps(
+    before: dict[str, Any], after: dict[str, Any], structure: Structure
 ) -> tuple[FieldSet, FieldSet]:
-    """Compare the parts of a map or an associative list; ``_LEAF`` itself stands for an absent part."""
     changed: FieldSet = {}
     gone: FieldSet = {}
-    mark: FieldSet = {_SELF: {}} if item_itself else {}
-    for key, (before, after, structure) in pairs.items():
-        if before is _LEAF:
-            changed[key] = {**mark, **set_of(after, structure)}
-        elif after is _LEAF:
-            gone[key] = {**mark, **set_of(before, structure)}
-        else:
-            more, less = compare(before, after, structure)
+    for key, value in after.items():
+        if key not in before:
+            changed[f"f:{key}"] = set_of(value, structure.child(key))
+        elif (old := before[key]) is not value and old != value:
+            more, less = compare(old, value, structure.child(key))
             if more:
-                changed[key] = more
+                changed[f"f:{key}"] = more
             if less:
-                gone[key] = less
+                gone[f"f:{key}"] = less
+    for key in before.keys() - after.keys():
+        gone[f"f:{key}"] = set_of(before[key], structure.child(key))
+    return changed, gone
+
+
+def _compare_items(
+    before: dict[str, Any], after: dict[str, Any], shape: Structure
+) -> tuple[FieldSet, FieldSet]:
+    """Compare the items of an associative list, by path element; an item that comes or goes is itself a member."""
+    changed: FieldSet = {}
+    gone: FieldSet = {}
+    for key, item in after.items():
+        if key not in before:
+            changed[key] = {_SELF: {}, **set_of(item, shape)}
+            continue
+        more, less = compare(before[key], item, shape)
+        if more:
+            changed[key] = more
+        if less:
+            gone[key] = less
+    for key in before.keys() - after.keys():
+        gone[key] = {_SELF: {}, **set_of(before[key], shape)}
     return changed, gone
 
 
