@@ -72,3 +72,16 @@ def check_identity(kind: Kind, before: Object, after: Object) -> None:
             raise BadRequest(
                 f"{field} of {kind.resource} {old['name']!r} cannot be changed from {was!r} to {now!r}"
             )
+
+
+def refuse_binding(pod: Object) -> None:
+    """Refuse to assign a Pod that has a node already, or that is being deleted (as pods/binding does)."""
+    name, node = pod["metadata"]["name"], (pod.get("spec") or {}).get("nodeName")
+    why = "is being deleted" if pod["metadata"].get("deletionTimestamp") else ""
+    if node:
+        why = f"is already assigned to node {node!r}"
+    if why:
+        raise Conflict(
+            f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} {why}',
+            kind="pods/binding", name=name,
+        )  # fmt: skip

@@ -300,6 +300,10 @@ class Registry:
         """Put ``given`` in the place of ``before``. Neither is changed; parts of them may be shared by the result."""
         if subresource == "status":
             after = strategy.with_status(before, given)
+        elif subresource == "binding" and kind is kinds.POD:
+            refusals.refuse_binding(before)
+            after = strategy.bound(before, given, self._clock.now())
+            subresource = ""
         elif subresource:
             raise BadRequest(f"{kind.resource} has no subresource {subresource!r} to write")
         else:

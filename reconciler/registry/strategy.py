@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import kinds
 from reconciler.api.client import DeleteOptions, Propagation
+from reconciler.api.pods import with_condition
 from reconciler.clock import parse_rfc3339, rfc3339
 
 if TYPE_CHECKING:
@@ -112,6 +113,20 @@ def with_status(before: Object, given: Object) -> Object:
     else:
         after.pop("status", None)
     return after
+
+
+def bound(before: Object, given: Object, now: float) -> Object:
+    """Return the Pod assigned to a node, and its condition PodScheduled true: one write, as a Binding is."""
+    new = {"type": "PodScheduled", "status": "True", "lastTransitionTime": rfc3339(now)}
+    status = before.get("status") or {}
+    return {
+        **before,
+        "metadata": dict(before["metadata"]),
+        "spec": {**before["spec"], "nodeName": given["spec"]["nodeName"]},
+        "status": {
+            **status, "conditions": with_condition(status.get("conditions") or [], new)
+        },
+    }  # fmt: skip
 
 
 def spec_changed(after: Object, before: Object) -> bool:

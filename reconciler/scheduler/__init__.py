@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
-from reconciler.api.decision import NOTHING, Action, Decision, Notice, Patch, UpdateStatus, Watch
+from reconciler.api.decision import NOTHING, Decision, Notice, Patch, UpdateStatus, Watch
 from reconciler.api.objects import Key, is_deleting, name_of, namespace_of, uid_of
 from reconciler.api.pods import condition, is_finished, with_condition
 from reconciler.clock import rfc3339
@@ -68,7 +68,7 @@ class Scheduler:
             return _unschedulable(pod, len(nodes), {waiting.problem: len(nodes)}, now)
         if waiting.actions or waiting.unbound:
             return Decision(waiting.actions)
-        return _bind(pod, name_of(node), now)
+        return _bind(pod, name_of(node))
 
 
 def _is_ours(pod: Object) -> bool:
@@ -99,24 +99,11 @@ def _pending_with_claim(claim: Object, snapshot: Snapshot) -> Iterator[Key]:
             yield Key.of(pod)
 
 
-def _bind(pod: Object, node: str, now: float) -> Decision:
+def _bind(pod: Object, node: str) -> Decision:
     namespace, name, uid = namespace_of(pod), name_of(pod), uid_of(pod)
-    scheduled = _scheduled(pod, "True", now)
-    actions: tuple[Action, ...] = (
-        Patch(kinds.POD, namespace, name, {"spec": {"nodeName": node}}, uid=uid),
-        Patch(kinds.POD, namespace, name, {"status": {"conditions": scheduled}}, uid, "status"),
-    )
+    bind = Patch(kinds.POD, namespace, name, {"spec": {"nodeName": node}}, uid, "binding")
     message = f"Successfully assigned {namespace}/{name} to {node}"
-    return Decision(actions, (Notice(pod, "Normal", "Scheduled", message),))
-
-
-def _scheduled(
-    pod: Object, status: str, now: float, reason: str = "", message: str = ""
-) -> list[dict[str, Any]]:
-    new = {"type": "PodScheduled", "status": status, "lastTransitionTime": rfc3339(now)}
-    if reason:
-        new |= {"reason": reason, "message": message}
-    return with_condition((pod.get("status") or {}).get("conditions") or [], new)
+    return Decision((bind,), (Notice(pod, "Normal", "Scheduled", message),))
 
 
 def _unschedulable(pod: Object, nodes: int, reasons: dict[str, int], now: float) -> Decision:
@@ -125,7 +112,11 @@ def _unschedulable(pod: Object, nodes: int, reasons: dict[str, int], now: float)
     old = condition(pod, "PodScheduled") or {}
     if (old.get("reason"), old.get("message")) == ("Unschedulable", message):
         return Decision(requeue_after=RETRY)
-    conditions = _scheduled(pod, "False", now, "Unschedulable", message)
+    new = {
+        "type": "PodScheduled", "status": "False", "lastTransitionTime": rfc3339(now),
+        "reason": "Unschedulable", "message": message,
+    }  # fmt: skip
+    conditions = with_condition((pod.get("status") or {}).get("conditions") or [], new)
     status = {**(pod.get("status") or {}), "conditions": conditions}
     write = UpdateStatus(kinds.POD, namespace_of(pod), name_of(pod), status, uid=uid_of(pod))
     notice = Notice(pod, "Warning", "FailedScheduling", message)

@@ -306,3 +306,16 @@ async def test_services_get_addresses_and_ports_of_their_own(client: Client) -> 
     assert kept["spec"]["clusterIP"] == dry["spec"]["clusterIP"]
     headless = await client.create(service("headless", clusterIP="None"))
     assert headless["spec"]["clusterIP"] == "None"
+
+
+async def test_a_pod_is_assigned_to_a_node_once_and_says_so(client: Client) -> None:
+    await client.create(pod())
+    patch = {"spec": {"nodeName": "here"}}
+    bound = await client.patch(kinds.POD, "p", "default", patch, subresource="binding")
+    assert bound["spec"]["nodeName"] == "here"
+    told = {c["type"]: c["status"] for c in bound["status"]["conditions"]}
+    assert told["PodScheduled"] == "True"
+    with pytest.raises(Conflict, match="already assigned to node 'here'"):
+        await client.patch(
+            kinds.POD, "p", "default", {"spec": {"nodeName": "there"}}, subresource="binding"
+        )
