@@ -1,12 +1,12 @@
 """Places Pods on Nodes: filter, score. Pure.
 
-kube-scheduler's counterpart, as one more planner. It binds with a patch of ``spec.nodeName``; a Pod that fits nowhere
+kube-scheduler's counterpart, as one more planner. It binds through ``pods/binding``; a Pod that fits nowhere
 stays Pending with the reason in its condition PodScheduled, and is planned again when a Node changes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.api import kinds
 from reconciler.api.decision import NOTHING, Decision, Notice, Patch, UpdateStatus, Watch
