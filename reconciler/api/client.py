@@ -131,7 +131,10 @@ class Client(Protocol):
         field_manager: str = "",
         dry_run: bool = False,
     ) -> Object:
-        """Change parts: a JSON, merge or strategic merge patch (``apply`` is its own method)."""
+        """Change parts: a JSON, merge or strategic merge patch (``apply`` is its own method).
+
+        A patch of a Pod's ``spec.nodeName`` to the subresource ``binding`` assigns it to a node, once.
+        """
         ...
 
     async def apply(

@@ -85,6 +85,7 @@ class ApiServer:
             pod = "/api/v1/namespaces/{namespace}/pods/{name}"
             app.router.add_get(f"{pod}/log", self._pods.log)
             app.router.add_get(f"{pod}/exec", self._pods.exec)
+        app.router.add_post("/api/v1/namespaces/{namespace}/pods/{name}/binding", self._bind)
         for root in ("/api/{version}", "/apis/{group}/{version}"):
             for scope in ("", "/namespaces/{namespace}"):
                 for tail in ("/{plural}", "/{plural}/{name}", "/{plural}/{name}/{sub:status}"):
@@ -167,6 +168,24 @@ class ApiServer:
                 gone = await client.delete(kind, name, namespace, await _delete_options(request))
                 return web.json_response(gone)
         raise errors.MethodNotAllowed("the server does not allow this method on the resource")
+
+    async def _bind(self, request: web.Request) -> web.Response:
+        """Assign a Pod to the node that a Binding names."""
+        at, query = request.match_info, request.query
+        binding = await _json(request)
+        fields = binding if isinstance(binding, dict) else {}
+        node = (fields.get("target") or {}).get("name")
+        if not node:
+            raise errors.BadRequest("a Binding names its node in target.name")
+        patch: dict[str, Any] = {"spec": {"nodeName": node}}
+        if uid := (fields.get("metadata") or {}).get("uid"):
+            patch["metadata"] = {"uid": uid}
+        await self._client.patch(
+            kinds.POD, at["name"], at["namespace"], patch, subresource="binding",
+            field_manager=query.get("fieldManager", ""), dry_run=query.get("dryRun") == "All",
+        )  # fmt: skip
+        done = {"apiVersion": "v1", "kind": "Status", "status": "Success", "code": 201}
+        return web.json_response(done, status=201)
 
     async def _kind(self, group: str, version: str, plural: str) -> Kind:
         """Return the kind that a path names: one of the table, or one that a stored CustomResourceDefinition defines."""

@@ -180,7 +180,11 @@ class HttpClient:
         dry_run: bool = False,
     ) -> Object:
         url = _url(kind, namespace, name, subresource)
-        done: Object = await self._call("PATCH", url, _query(field_manager, dry_run), patch, type)
+        query = _query(field_manager, dry_run)
+        if subresource == "binding":
+            await self._call("POST", url, query, _binding(name, patch))
+            return await self.get(kind, name, namespace)
+        done: Object = await self._call("PATCH", url, query, patch, type)
         return done
 
     async def apply(
@@ -245,6 +249,16 @@ async def _failure(answer: aiohttp.ClientResponse) -> errors.ApiError:
 
 def _unavailable(error: Exception) -> errors.Unavailable:
     return errors.Unavailable(f"the API server does not answer: {error}")
+
+
+def _binding(name: str, patch: Object) -> Object:
+    """Return the object that is posted to assign a Pod to a node."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {**(patch.get("metadata") or {}), "name": name},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": patch["spec"]["nodeName"]},
+    }
 
 
 def _query(manager: str, dry_run: bool) -> dict[str, str]:
