@@ -71,18 +71,19 @@ class Desired:
 
     def __init__(self, app: str) -> None:
         self._app = app
-        self._made: dict[int, tuple[Document, str, Wanted]] = {}
+        self._made: dict[int, tuple[Document, str, Key, Wanted]] = {}
 
     def wanted(self, documents: Iterable[Document], namespace: str) -> dict[Key, Wanted]:
         """Return what the documents ask for, each with its namespace and the Application's mark."""
         result: dict[Key, Wanted] = {}
-        kept: dict[int, tuple[Document, str, Wanted]] = {}
+        kept: dict[int, tuple[Document, str, Key, Wanted]] = {}
         for document in documents:
             made = self._made.get(id(document))
             if made is None or made[0] is not document or made[1] != namespace:
-                made = (document, namespace, _wanted(document.object, self._app, namespace))
+                one = _wanted(document.object, self._app, namespace)
+                made = (document, namespace, Key.of(one.object), one)
             kept[id(document)] = made
-            result[Key.of(made[2].object)] = made[2]
+            result[made[2]] = made[3]
         self._made = kept
         return result
 

@@ -43,6 +43,8 @@ _CHANGES: list[type[FileSystemEvent]] = [
 SETTLE_SECONDS = 0.02
 #: So often it is looked whether the root is still the directory that is watched, in seconds.
 ROOT_SECONDS = 1.0
+#: Hints of more files than this are answered by looking at all.
+FEW_FILES = 256
 
 Identity = tuple[int, int]
 
@@ -54,7 +56,15 @@ class _Handler(FileSystemEventHandler):
         self._root = root
         self._loop = loop
         self._changed = changed
+        self._touched: set[str] = set()
+        self._unclear = False
         self.root_gone = False
+
+    def take(self) -> set[str] | None:
+        """Return the files touched since the last call, as paths below the root; None where more may have moved."""
+        touched, self._touched = self._touched, set()
+        unclear, self._unclear = self._unclear or self.root_gone, False
+        return None if unclear or len(touched) > FEW_FILES else touched
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         paths = [os.fsdecode(p) for p in (event.src_path, event.dest_path) if p]
@@ -64,6 +74,10 @@ class _Handler(FileSystemEventHandler):
             )
         if all(self._is_hidden(p) for p in paths):
             return
+        if event.is_directory and event.event_type != "modified":
+            self._unclear = True
+        elif not event.is_directory:
+            self._touched.update(p.removeprefix(self._root).lstrip("/") for p in paths)
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._changed.set)
 
@@ -86,14 +100,24 @@ class DirectorySource:
         self._handler: _Handler | None = None
         self._watched: Identity | None = None
         self._seen: Identity | None = None
+        self._look_at_all = True
 
     async def snapshot(self) -> Snapshot:
-        """Read what changed. Raises ``SourceError`` when the root cannot be read."""
+        """Read what changed. Raises ``SourceError`` when the root cannot be read.
+
+        After hints of single files only those are looked at (decision 7); everything is after a slow look around,
+        when it is asked for, and whenever it is not certain what moved.
+        """
+        hinted = self._hint.is_set()
         self._hint.clear()
         self._taken.set()
         # Watch first: what changes while we read is not missed.
         self._watch()
-        return self._scanner.scan()
+        touched = self._handler.take() if self._handler is not None else None
+        if not hinted or self._look_at_all:
+            touched = None
+        self._look_at_all = False
+        return self._scanner.scan(touched)
 
     async def changed(self) -> None:
         """Return after a hint, when the root is another one, or after a slow look around.
@@ -106,13 +130,15 @@ class DirectorySource:
         while not self._hint.is_set():
             left = until - self._clock.monotonic()
             if left <= 0 or self._identity() != self._seen:
+                self._look_at_all = True
                 break
             await self._within(self._hint, min(left, ROOT_SECONDS))
         await self._clock.sleep(SETTLE_SECONDS)
         self._taken.clear()
 
     def refresh(self) -> None:
-        """Every snapshot looks at the directory anyway."""
+        """Let the next snapshot look at everything."""
+        self._look_at_all = True
 
     @staticmethod
     async def _within(event: asyncio.Event, seconds: float) -> None:
@@ -140,6 +166,7 @@ class DirectorySource:
         if self._is_watching() and (self._watched == identity or not directory):
             return
         self._unwatch()
+        self._look_at_all = True
         # A file is watched through its directory: editors put a new one in its place.
         where = str(self._root if directory else self._root.parent)
         observer = Observer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -12,6 +13,7 @@ from reconciler.errors import SourceError
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 #: A file larger than this is no manifest, in bytes; a directory deeper than this is not followed.
@@ -45,13 +47,48 @@ class Scanner:
         self._known: dict[str, Known] = {}
         self._found: dict[str, Known] = {}
         self._problems: list[Problem] = []
+        self._linked = False
         self._last: Snapshot | None = None
 
-    def scan(self) -> Snapshot:
+    def scan(self, touched: Collection[str] | None = None) -> Snapshot:
         """Read what changed. Raises ``SourceError`` when the root cannot be read.
 
-        The same object is returned as long as nothing changed.
+        ``touched`` are the only files, as paths below the root, that can have changed; None: any can. The same object
+        is returned as long as nothing changed.
         """
+        if touched is not None and self._last is not None and self._look_at(touched):
+            return self._last
+        return self._look_at_all()
+
+    def _look_at(self, touched: Collection[str]) -> bool:
+        """Look at some files; returns whether that was enough to know the whole."""
+        if self._problems or self._linked or self._last is None:
+            return False  # through a link one file can have several paths
+        seen = [p for p in touched if "/." not in f"/{p}"]
+        self._found = found = dict(self._known)
+        try:
+            for path in seen:
+                target = f"{self._root}/{path}"
+                found.pop(path, None)
+                with contextlib.suppress(FileNotFoundError):
+                    info = os.lstat(target)
+                    if not stat.S_ISREG(info.st_mode) or os.path.realpath(target) != target:
+                        return False
+                    if is_manifest(path.rpartition("/")[2]):
+                        self._file(target, path, info)
+        except OSError:
+            return False
+        if self._problems:
+            return False
+        if len(found) != len(self._known) or any(
+            self._known.get(p) is not found.get(p) for p in seen
+        ):
+            self._known = found
+            self._last = _snapshot(found, [])
+        return True
+
+    def _look_at_all(self) -> Snapshot:
+        self._linked = False
         self._problems, self._found = [], {}
         try:
             self._root = os.path.realpath(self._given, strict=True)
@@ -107,6 +144,7 @@ class Scanner:
         self, entry: os.DirEntry[str], path: str, above: frozenset[tuple[int, int]], depth: int
     ) -> None:
         """Follow a symbolic link, as long as it stays inside of the root."""
+        self._linked = True
         target = os.path.realpath(entry.path, strict=True)
         info = os.stat(target)  # noqa: PTH116
         directory = stat.S_ISDIR(info.st_mode)
