@@ -28,16 +28,16 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 def _workload(what: tuple[str, ...]) -> names.Target:
     target = names.one(what)
-    if target.kind not in (kinds.DEPLOYMENT, kinds.STATEFUL_SET):
+    if target.kind not in (kinds.DEPLOYMENT, kinds.STATEFUL_SET, kinds.DAEMON_SET):
         raise click.UsageError(
-            f"{target.kind.kind} has no rollouts: a Deployment or StatefulSet has"
+            f"{target.kind.kind} has no rollouts: a Deployment, StatefulSet or DaemonSet has"
         )
     return target
 
 
 @click.group(short_help="Show, undo or restart a rollout.")
 def command() -> None:
-    """Show, wait for, undo or restart the rollout of a Deployment or StatefulSet."""
+    """Show, wait for, undo or restart the rollout of a Deployment, StatefulSet or DaemonSet."""
 
 
 @command.command("status")

@@ -213,6 +213,44 @@ def _replica_set(obj: Object) -> Cells:
     ]
 
 
+def _daemon_set(obj: Object) -> Cells:
+    status = _status(obj)
+    selector = ((_spec(obj).get("template") or {}).get("spec") or {}).get("nodeSelector")
+    fields = (
+        "desiredNumberScheduled", "currentNumberScheduled", "numberReady",
+        "updatedNumberScheduled", "numberAvailable",
+    )  # fmt: skip
+    return [*(str(status.get(field, 0)) for field in fields), _selector(selector)]
+
+
+def _job(obj: Object, now: float) -> Cells:
+    """Return STATUS, COMPLETIONS, DURATION."""
+    spec, status = _spec(obj), _status(obj)
+    true = {c["type"] for c in status.get("conditions") or () if c["status"] == "True"}
+    ways = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
+    shown = next((way for way in ways if way in true), "Running")
+    if obj["metadata"].get("deletionTimestamp"):
+        shown = "Terminating"
+    wanted, parallel = spec.get("completions"), spec.get("parallelism") or 0
+    if wanted is None:
+        wanted = f"1 of {parallel}" if parallel > 1 else 1
+    begun, ended = status.get("startTime"), status.get("completionTime")
+    took = ""
+    if begun:
+        took = duration((parse_rfc3339(ended) if ended else now) - parse_rfc3339(begun))
+    return [shown, f"{status.get('succeeded', 0)}/{wanted}", took]
+
+
+def _cron_job(obj: Object, now: float) -> Cells:
+    spec, status = _spec(obj), _status(obj)
+    last = status.get("lastScheduleTime")
+    return [
+        str(spec.get("schedule", "")), spec.get("timeZone") or "<none>",
+        str(bool(spec.get("suspend"))), str(len(status.get("active") or ())),
+        age(last, now) if last else "<none>",
+    ]  # fmt: skip
+
+
 def _service(obj: Object) -> Cells:
     spec = _spec(obj)
     ports = ",".join(
@@ -374,6 +412,19 @@ COLUMNS: dict[tuple[str, str], Columns] = {
     ),
     ("apps/v1", "StatefulSet"): Columns(
         ("READY",), lambda o: _deployment(o)[:1], _WORKLOAD_WIDE[:2], lambda o: _templates(o)[:2]
+    ),
+    ("apps/v1", "DaemonSet"): Columns(
+        ("DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE", "NODE SELECTOR"), _daemon_set,
+        _WORKLOAD_WIDE, _templates,
+    ),
+    ("batch/v1", "Job"): Columns(
+        ("STATUS", "COMPLETIONS", "DURATION"), timed=_job,
+        wide_titles=_WORKLOAD_WIDE, wide_cells=_templates,
+    ),
+    ("batch/v1", "CronJob"): Columns(
+        ("SCHEDULE", "TIMEZONE", "SUSPEND", "ACTIVE", "LAST SCHEDULE"), timed=_cron_job,
+        wide_titles=_WORKLOAD_WIDE,
+        wide_cells=lambda o: _templates({"spec": (_spec(o).get("jobTemplate") or {}).get("spec")}),
     ),
     ("v1", "Service"): Columns(
         ("TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)"), _service,

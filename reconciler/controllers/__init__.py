@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.api import kinds
+from reconciler.controllers.cronjob import CronJobController
+from reconciler.controllers.daemonset import DaemonSetController
 from reconciler.controllers.deployment import DeploymentController
 from reconciler.controllers.endpointslice import EndpointSliceController
 from reconciler.controllers.garbage import GarbageCollector
@@ -27,12 +29,15 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
         DeploymentController(),
         ReplicaSetController(),
         StatefulSetController(),
+        DaemonSetController(),
         JobController(),
+        CronJobController(),
         TimeToLiveController(),
         ClaimController(),
         VolumeController(),
         RestartOnChange(kinds.DEPLOYMENT),
         RestartOnChange(kinds.STATEFUL_SET),
+        RestartOnChange(kinds.DAEMON_SET),
         EndpointSliceController(),
         NamespaceController(),
         GarbageCollector(),

@@ -144,6 +144,21 @@ def _stateful_set(obj: Object) -> Health:
     return Health(HEALTHY)
 
 
+def _daemon_set(obj: Object) -> Health:
+    status = _status(obj)
+    if _stale(obj):
+        return Health(PROGRESSING, "waiting for the rollout to begin")
+    want = status.get("desiredNumberScheduled", 0)
+    rolls = (_spec(obj).get("updateStrategy") or {}).get("type") != "OnDelete"
+    updated = status.get("updatedNumberScheduled", 0)
+    if rolls and updated < want:
+        return Health(PROGRESSING, f"{updated} of {want} pods are updated")
+    available = status.get("numberAvailable", 0)
+    if available < want:
+        return Health(PROGRESSING, f"{available} of {want} pods are available")
+    return Health(HEALTHY)
+
+
 def _pod(obj: Object) -> Health:
     status = _status(obj)
     for container in [
@@ -214,6 +229,7 @@ _RULES: dict[tuple[str, str], Callable[[Object], Health]] = {
     ("apps/v1", "Deployment"): _deployment,
     ("apps/v1", "ReplicaSet"): _replica_set,
     ("apps/v1", "StatefulSet"): _stateful_set,
+    ("apps/v1", "DaemonSet"): _daemon_set,
     ("v1", "Pod"): _pod,
     ("v1", "Service"): _service,
     ("networking.k8s.io/v1", "Ingress"): lambda o: (
