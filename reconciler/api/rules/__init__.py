@@ -1,50 +1,76 @@
-"""What an API server enforces beyond a schema, one function a subject. Pure; the registry and ``validate`` share it.
+"""What an API server enforces beyond a schema, one module a subject. Pure; the registry and ``validate`` share it.
 
-``problems(obj)`` yields what is wrong with one object by itself, with the path to the culprit. It expects an object
-that its schema accepts, and never raises on one that it does not.
+``problems(obj)`` yields what is wrong with one object by itself, with the path to the culprit, the id of the rule and
+the words of a kube-apiserver. It expects an object that its schema accepts, and never raises on one that it does not.
+``changes(before, after)`` yields what an update may not change.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.api.rules import pods, services, storage, workloads
+from reconciler.api.rules import (
+    autoscaling,
+    config,
+    endpoints,
+    ingresses,
+    jobs,
+    pods,
+    policies,
+    services,
+    storage,
+    workloads,
+)
+from reconciler.api.rules.immutable import changes
+from reconciler.api.rules.metadata import metadata
 from reconciler.api.rules.problem import Problem
 from reconciler.errors import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.api.objects import Object
 
-__all__ = ["Problem", "check", "problems"]
+__all__ = ["Problem", "causes", "changes", "metadata", "problems"]
 
 _BY_KIND: dict[tuple[str, str], Callable[[Object], Iterator[Problem]]] = {
     ("v1", "Pod"): pods.pod,
     ("apps/v1", "Deployment"): workloads.deployment,
-    ("apps/v1", "ReplicaSet"): workloads.workload,
+    ("apps/v1", "ReplicaSet"): workloads.replica_set,
     ("apps/v1", "StatefulSet"): workloads.stateful_set,
+    ("apps/v1", "DaemonSet"): workloads.daemon_set,
+    ("batch/v1", "Job"): jobs.job,
+    ("batch/v1", "CronJob"): jobs.cron_job,
     ("v1", "Service"): services.service,
-    ("networking.k8s.io/v1", "Ingress"): services.ingress,
+    ("networking.k8s.io/v1", "Ingress"): ingresses.ingress,
+    ("networking.k8s.io/v1", "NetworkPolicy"): policies.network_policy,
+    ("policy/v1", "PodDisruptionBudget"): policies.disruption_budget,
+    ("discovery.k8s.io/v1", "EndpointSlice"): endpoints.endpoint_slice,
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): autoscaling.autoscaler,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.autoscaler,
     ("v1", "PersistentVolumeClaim"): storage.claim,
     ("v1", "PersistentVolume"): storage.volume,
-    ("v1", "ConfigMap"): storage.config,
-    ("v1", "Secret"): storage.config,
+    ("storage.k8s.io/v1", "StorageClass"): storage.storage_class,
+    ("v1", "ConfigMap"): config.config_map,
+    ("v1", "Secret"): config.secret,
 }
 
 
-def problems(obj: Object) -> Iterator[Problem]:
-    """Yield what is wrong with an object."""
+def problems(obj: Object, *, creating: bool = True) -> Iterator[Problem]:
+    """Yield what is wrong with an object; some rules hold only while it is being created."""
+    yield from metadata(obj)
     rule = _BY_KIND.get((str(obj.get("apiVersion")), str(obj.get("kind"))))
     if rule is None:
         return
     try:
         yield from rule(obj)
+        if creating and rule is ingresses.ingress:
+            yield from ingresses.legacy_class(obj)
     except (TypeError, AttributeError, KeyError):
         # A part has the wrong type: its schema says so, better than a rule that cannot read it.
         return
 
 
-def check(obj: Object) -> tuple[Cause, ...]:
-    """Return the problems as an API error's causes."""
-    return tuple(Cause(p.reason, p.message, p.field) for p in problems(obj))
+def causes(found: Iterable[Problem]) -> tuple[Cause, ...]:
+    """Return problems as an API error's causes."""
+    return tuple(Cause(p.reason, p.message, p.field) for p in found)

@@ -1,11 +1,22 @@
-"""Rules of Services and Ingresses."""
+"""Rules of Services."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import names
-from reconciler.api.rules.problem import Path, Problem, duplicate, invalid, required
+from reconciler.api.rules.metadata import check_labels
+from reconciler.api.rules.problem import (
+    Part,
+    Path,
+    Problem,
+    below,
+    duplicate,
+    each,
+    forbidden,
+    invalid,
+    required,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,110 +24,139 @@ if TYPE_CHECKING:
     from reconciler.api.objects import Object
 
 _NODE_PORTS = range(30_000, 32_768)
+_OUT_OF_RANGE = "must be between 1 and 65535, inclusive"
 
 
 def service(obj: Object) -> Iterator[Problem]:
-    spec = obj.get("spec") or {}
-    kind = spec.get("type", "ClusterIP")
-    ports = spec.get("ports") or []
+    """Yield what is wrong with a Service."""
+    spec = below(obj, "spec")
+    kind = spec.get("type") or "ClusterIP"
+    headless = spec.get("clusterIP") == "None"
     if kind == "ExternalName":
-        name = spec.get("externalName", "")
+        name = (spec.get("externalName") or "").removesuffix(".")
         if not name:
-            yield required(("spec", "externalName"))
-        return
-    if not ports and spec.get("clusterIP") != "None":
-        yield required(("spec", "ports"))
-    if kind != "ClusterIP" and spec.get("clusterIP") == "None":
-        yield invalid(
-            ("spec", "clusterIPs", 0), "None",
-            f"may not be set to 'None' for {kind} services",
-        )  # fmt: skip
+            yield required("external-name", ("spec", "externalName"))
+        elif wrong := names.subdomain_problem(name):
+            yield invalid("external-name", ("spec", "externalName"), name, wrong)
+        if spec.get("clusterIP") or spec.get("clusterIPs"):
+            told = "may not be set for ExternalName services"
+            yield forbidden("cluster-ip", ("spec", "clusterIP"), told, named="spec.clusterIPs")
+    else:
+        if not spec.get("ports") and not headless:
+            yield required("service-ports", ("spec", "ports"))
+        yield from _addresses(spec, kind)
+    yield from _ports(spec, kind)
+    if held := spec.get("selector"):
+        yield from check_labels(held, ("spec", "selector"), rule="selector")
+    yield from _outside(spec, kind)
+    yield from _affinity(spec)
+
+
+def _addresses(spec: Part, kind: str) -> Iterator[Problem]:
+    given = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+    path: Path = ("spec", "clusterIPs") if spec.get("clusterIPs") else ("spec", "clusterIP")
+    for index, address in enumerate(given):
+        here = (*path, index) if path[1] == "clusterIPs" else path
+        named = f"spec.clusterIPs[{index}]"
+        if address == "None":
+            if kind != "ClusterIP":
+                told = f"may not be set to 'None' for {kind} services"
+                yield invalid("cluster-ip", here, address, told, named=named)
+        elif wrong := names.address_problem(address):
+            yield invalid("cluster-ip", here, address, wrong, named=named)
+    seen: set[str] = set()
+    for index, family in enumerate(spec.get("ipFamilies") or ()):
+        if family in seen:
+            yield duplicate("ip-families", ("spec", "ipFamilies", index), family)
+        seen.add(family)
+
+
+def _ports(spec: Part, kind: str) -> Iterator[Problem]:
+    several = len(spec.get("ports") or ()) > 1
     seen_names: set[str] = set()
     seen_ports: set[tuple[Any, Any]] = set()
-    for index, port in enumerate(ports):
-        yield from _service_port(port, ("spec", "ports", index), seen_names, seen_ports, len(ports))
+    seen_nodes: set[tuple[Any, Any]] = set()
+    for path, port in each(spec, "ports", ("spec",)):
+        number, name = port.get("port") or 0, port.get("name") or ""
+        protocol = port.get("protocol") or "TCP"
+        if not 0 < number < 65536:
+            yield invalid("port-number", (*path, "port"), number, _OUT_OF_RANGE)
+        if not name and several:
+            yield required("port-name", (*path, "name"))
+        if name:
+            if wrong := names.label_problem(name):
+                yield invalid("port-name", (*path, "name"), name, wrong)
+            if name in seen_names:
+                yield duplicate("port-name", (*path, "name"), name)
+            seen_names.add(name)
+        if (protocol, number) in seen_ports:
+            yield duplicate("service-ports", path, {"port": number, "protocol": protocol})
+        seen_ports.add((protocol, number))
+        target = port.get("targetPort")
+        if target and (wrong := names.port_problem(target)):
+            hint = f"write it without quotes: {target}" if str(target).isdigit() else ""
+            yield invalid("target-port", (*path, "targetPort"), target, wrong, hint=hint)
+        protocol_name = port.get("appProtocol")
+        if protocol_name and (wrong := names.qualified_problem(protocol_name)):
+            yield invalid("service-ports", (*path, "appProtocol"), protocol_name, wrong)
+        if node := port.get("nodePort"):
+            yield from _node_port(node, kind, (*path, "nodePort"))
+            if (protocol, node) in seen_nodes:
+                yield duplicate("node-port", (*path, "nodePort"), node)
+            seen_nodes.add((protocol, node))
 
 
-def _service_port(
-    port: dict[str, Any],
-    path: Path,
-    seen_names: set[str],
-    seen_ports: set[tuple[Any, Any]],
-    count: int,
-) -> Iterator[Problem]:
-    number, name = port.get("port"), port.get("name") or ""
-    if not isinstance(number, int) or not 0 < number < 65536:
-        yield invalid((*path, "port"), number, "must be between 1 and 65535, inclusive")
-    if not name and count > 1:
-        yield required((*path, "name"))
-    if name and (problem := names.label_problem(name)):
-        yield invalid((*path, "name"), name, problem)
-    if name and name in seen_names:
-        yield duplicate((*path, "name"), name)
-    seen_names.add(name)
-    both = (number, port.get("protocol", "TCP"))
-    if both in seen_ports:
-        yield duplicate(path, {"port": number, "protocol": both[1]})
-    seen_ports.add(both)
-    target = port.get("targetPort")
-    if isinstance(target, int) and not 0 < target < 65536:
-        yield invalid((*path, "targetPort"), target, "must be between 1 and 65535, inclusive")
-    node = port.get("nodePort")
-    if node and node not in _NODE_PORTS:
-        yield invalid(
-            (*path, "nodePort"), node, "provided port is not in the valid range. The range of valid ports is 30000-32767"
-        )  # fmt: skip
+def _node_port(node: int, kind: str, path: Path) -> Iterator[Problem]:
+    if kind in ("ClusterIP", "ExternalName"):
+        yield forbidden("node-port", path, f"may not be used when `type` is '{kind}'")
+    elif node not in _NODE_PORTS:
+        told = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+        yield invalid("node-port", path, node, told)
 
 
-def ingress(obj: Object) -> Iterator[Problem]:
-    spec = obj.get("spec") or {}
-    rules = spec.get("rules") or []
-    if not rules and not spec.get("defaultBackend"):
-        yield required(("spec",), "either `defaultBackend` or `rules` must be specified")
-    if "defaultBackend" in spec:
-        yield from _backend(spec["defaultBackend"], ("spec", "defaultBackend"))
-    for index, rule in enumerate(rules):
-        path: Path = ("spec", "rules", index)
-        host = rule.get("host", "")
-        bare = host.removeprefix("*.")
-        if host and (problem := names.subdomain_problem(bare)):
-            yield invalid((*path, "host"), host, problem)
-        http = rule.get("http")
-        if http is None:
-            continue
-        if not http.get("paths"):
-            yield required((*path, "http", "paths"))
-        for number, entry in enumerate(http.get("paths") or ()):
-            yield from _path(entry, (*path, "http", "paths", number))
-
-
-def _path(entry: dict[str, Any], path: Path) -> Iterator[Problem]:
-    kind = entry.get("pathType")
-    if not kind:
-        yield required((*path, "pathType"), "pathType must be specified")
-    text = entry.get("path", "")
-    if kind in ("Exact", "Prefix"):
-        if not text.startswith("/"):
-            yield invalid((*path, "path"), text, "must be an absolute path")
-        for bad in ("//", "/./", "/../", "%2f", "%2F"):
-            if bad in text:
-                yield invalid((*path, "path"), text, f"must not contain '{bad}'")
-    elif text and not text.startswith("/"):
-        yield invalid((*path, "path"), text, "must be an absolute path")
-    yield from _backend(entry.get("backend") or {}, (*path, "backend"))
-
-
-def _backend(backend: dict[str, Any], path: Path) -> Iterator[Problem]:
-    target = backend.get("service")
-    if target is None and not backend.get("resource"):
-        yield required(path, "cannot be empty")
-    elif target is not None:
-        port = target.get("port") or {}
-        if not target.get("name"):
-            yield required((*path, "service", "name"))
-        if not port.get("name") and not port.get("number"):
-            yield required((*path, "service", "port"), "port name or number is required")
-        if port.get("name") and port.get("number"):
+def _outside(spec: Part, kind: str) -> Iterator[Problem]:
+    addresses = spec.get("externalIPs") or ()
+    for index, address in enumerate(addresses):
+        if wrong := names.routable_problem(address):
+            yield invalid("external-ips", ("spec", "externalIPs", index), address, wrong)
+    policy = spec.get("externalTrafficPolicy")
+    if policy and kind not in ("NodePort", "LoadBalancer") and not addresses:
+        told = "may only be set for externally-accessible services"
+        yield invalid("traffic-policy", ("spec", "externalTrafficPolicy"), policy, told)
+    ranges = spec.get("loadBalancerSourceRanges") or ()
+    if ranges and kind != "LoadBalancer":
+        told = "may only be used when `type` is 'LoadBalancer'"
+        yield forbidden(
+            "load-balancer",
+            ("spec", "loadBalancerSourceRanges"),
+            told,
+            named="spec.LoadBalancerSourceRanges",
+        )
+    for index, one in enumerate(ranges):
+        if wrong := names.network_problem((one or "").strip()):
+            named = f"spec.LoadBalancerSourceRanges[{index}]"
             yield invalid(
-                (*path, "service", "port"), port, "cannot set both port name & port number"
+                "load-balancer",
+                ("spec", "loadBalancerSourceRanges", index),
+                one,
+                wrong,
+                named=named,
             )
+    name = spec.get("loadBalancerClass")
+    if name is not None:
+        if kind != "LoadBalancer":
+            told = "may only be used when `type` is 'LoadBalancer'"
+            yield forbidden("load-balancer", ("spec", "loadBalancerClass"), told)
+        elif wrong := names.qualified_problem(name):
+            yield invalid("load-balancer", ("spec", "loadBalancerClass"), name, wrong)
+
+
+def _affinity(spec: Part) -> Iterator[Problem]:
+    if spec.get("sessionAffinity") != "ClientIP":
+        return
+    seconds = below(below(spec, "sessionAffinityConfig"), "clientIP").get("timeoutSeconds")
+    if seconds is not None and not 0 < seconds <= 86400:
+        path = ("spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
+        yield invalid(
+            "session-affinity", path, seconds, "must be greater than 0 and less than 86400"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.api import names, schemas
+from reconciler.api import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,29 +39,3 @@ def _wrong(document: Document, path: tuple[str, ...], wanted: str, value: Any) -
     where = ".".join(path) or "metadata"
     told = f"{where}: expected {wanted}, got {schemas.describe(value)}"
     return document.finding("schema/type", "error", told, path)
-
-
-def check_names(document: Document) -> Iterator[Finding]:
-    """Yield names, labels and annotations that an API server refuses (M20)."""
-    meta = document.object.get("metadata") or {}
-    name = meta.get("name")
-    if name:
-        wrong = names.problem(str(document.object.get("kind")), str(name))
-        if wrong:
-            told = f'metadata.name: Invalid value: "{name}": {wrong}'
-            yield document.finding("rule/name", "error", told, ("metadata", "name"))
-    elif not meta.get("generateName"):
-        told = "metadata.name: Required value: name or generateName is required"
-        yield document.finding("rule/required", "error", told, ("metadata", "name"))
-    namespace = meta.get("namespace")
-    if namespace and (wrong := names.label_problem(str(namespace))):
-        told = f'metadata.namespace: Invalid value: "{namespace}": {wrong}'
-        yield document.finding("rule/name", "error", told, ("metadata", "namespace"))
-    for field in ("labels", "annotations"):
-        for key, value in (meta.get(field) or {}).items():
-            wrong = names.qualified_problem(str(key))
-            if not wrong and field == "labels":
-                wrong = names.label_value_problem(value)
-            if wrong:
-                told = f'metadata.{field}: Invalid value: "{key}": {wrong}'
-                yield document.finding("rule/name", "error", told, ("metadata", field, str(key)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.api import rules, schemas
 from reconciler.api.objects import GroupVersionKind
 from reconciler.gitops.validate.honoured import not_honoured
-from reconciler.gitops.validate.metadata import check_names, check_shape
+from reconciler.gitops.validate.metadata import check_shape
 from reconciler.gitops.validate.references import Facts, check_references, facts_of
 from reconciler.gitops.validate.served import check_kind, notice
 
@@ -25,14 +25,6 @@ _KEYWORDS = {
     "enum": "enum",
     "oneOf": "type",
     "anyOf": "type",
-}
-_REASONS = {
-    "FieldValueInvalid": "invalid",
-    "FieldValueRequired": "required",
-    "FieldValueDuplicate": "duplicate",
-    "FieldValueNotFound": "not-found",
-    "FieldValueForbidden": "forbidden",
-    "FieldValueNotSupported": "not-supported",
 }
 
 
@@ -111,11 +103,11 @@ def _alone(document: Document, honoured: frozenset[str] | None) -> Iterator[Find
     yield from shape
     if shape:
         return
-    yield from check_names(document)
     for problem in rules.problems(document.object):
-        rule = _REASONS.get(problem.reason, "invalid")
-        told = f"{problem.field}: {problem.message}"
-        yield document.finding(f"rule/{rule}", "error", told, problem.path)
+        yield document.finding(
+            problem.rule, "error", f"{problem.field}: {problem.message}", problem.path,
+            problem.hint, expected=problem.expected, got=problem.got,
+        )  # fmt: skip
     if honoured is not None:
         yield from not_honoured(document, honoured)
 
@@ -128,4 +120,12 @@ def _schema(document: Document) -> Iterator[Finding]:
         for error in schemas.errors(obj):
             rule = f"schema/{_KEYWORDS.get(error.keyword, error.keyword)}"
             hint = "" if error.hint and error.hint in error.message else error.hint
-            yield document.finding(rule, "error", error.message, error.path, hint)
+            yield document.finding(
+                rule,
+                "error",
+                error.message,
+                error.path,
+                hint,
+                expected=error.expected,
+                got=error.got,
+            )

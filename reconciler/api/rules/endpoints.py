@@ -1,0 +1,56 @@
+"""Rules of EndpointSlices."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from reconciler.api import names
+from reconciler.api.rules.problem import Problem, duplicate, each, invalid, required
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.api.objects import Object
+
+_MOST_ENDPOINTS = 1000
+_MOST_ADDRESSES = 100
+
+
+def endpoint_slice(obj: Object) -> Iterator[Problem]:
+    """Yield what is wrong with an EndpointSlice."""
+    kind = obj.get("addressType") or ""
+    if not kind:
+        yield required("endpoints", ("addressType",))
+    if len(obj.get("endpoints") or ()) > _MOST_ENDPOINTS:
+        told = f"Too many: {len(obj['endpoints'])}: must have at most {_MOST_ENDPOINTS} items"
+        yield Problem(("endpoints",), "FieldValueTooMany", told, "rule/endpoints")
+    for path, endpoint in each(obj, "endpoints", ()):
+        addresses = endpoint.get("addresses") or ()
+        if not addresses:
+            yield required("endpoints", (*path, "addresses"), "must contain at least 1 address")
+        elif len(addresses) > _MOST_ADDRESSES:
+            told = f"Too many: {len(addresses)}: must have at most {_MOST_ADDRESSES} items"
+            yield Problem((*path, "addresses"), "FieldValueTooMany", told, "rule/endpoints")
+        for index, address in enumerate(addresses):
+            if wrong := _address_problem(address or "", kind):
+                yield invalid("endpoints", (*path, "addresses", index), address, wrong)
+    seen: set[str] = set()
+    for path, port in each(obj, "ports", ()):
+        name = port.get("name") or ""
+        if name in seen:
+            yield duplicate("endpoint-ports", (*path, "name"), name)
+        seen.add(name)
+        if name and (wrong := names.label_problem(name)):
+            yield invalid("endpoint-ports", (*path, "name"), name, wrong)
+
+
+def _address_problem(address: str, kind: str) -> str:
+    if kind == "FQDN":
+        return names.subdomain_problem(address.removesuffix("."))
+    if wrong := names.address_problem(address):
+        return wrong
+    version = ipaddress.ip_address(address).version
+    if kind in ("IPv4", "IPv6") and f"IPv{version}" != kind:
+        return f"must be an {kind} address"
+    return names.routable_problem(address)
