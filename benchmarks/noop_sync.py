@@ -21,6 +21,7 @@ from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.control import EventWriter, InformerCache, Recorder
 from reconciler.daemon import collector
 from reconciler.gitops.engine import KINDS, Engine
+from reconciler.gitops.source import Sources
 from reconciler.registry import Registry
 from reconciler.store.memory import MemoryStore
 
@@ -55,8 +56,9 @@ async def measure(count: int) -> None:
     cache = InformerCache(registry, KINDS, clock=clock)
     events = EventWriter(registry, clock)
     engine = Engine(
-        registry, cache, clock=clock, entropy=SystemEntropy(), recorder=Recorder(events, "engine")
-    )
+        registry, cache, clock=clock, entropy=SystemEntropy(), recorder=Recorder(events, "engine"),
+        source_for=Sources(Path("/nowhere"), registry, cache, clock=clock, entropy=SystemEntropy()).source_for,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         for number in range(count):

@@ -23,6 +23,7 @@ from reconciler.daemon import collector, seeds, state
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.errors import ConfigError
 from reconciler.gitops import engine
+from reconciler.gitops.source import Sources
 from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet
 from reconciler.proxy import Proxy
 from reconciler.registry import Registry
@@ -133,9 +134,12 @@ class _Daemon:
             http_port=net.http_port, https_port=net.https_port, dns_address=dns,
             cluster_domain=CLUSTER_DOMAIN,
         )  # fmt: skip
+        self._sources = Sources(
+            options.state_dir / "sources", self._registry, self._cache, clock=clock, entropy=entropy
+        )
         self._engine = engine.Engine(
             self._registry, self._cache, clock=clock, entropy=entropy,
-            recorder=Recorder(self._events, "reconciler"),
+            recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
             honoured=self._runtime.honoured_fields,
         )  # fmt: skip
         self._api = ApiServer(
@@ -162,6 +166,7 @@ class _Daemon:
                 await self._proxy.ready.wait()
             start("kubelet", self._kubelet.run())
             start("controllers", self._plane.run())
+            start("sources", self._sources.run())
             start("gitops", self._engine.run())
             start("api", self._api.serve_unix(self._options.state_dir / "api.sock"))
             await self._api.ready.wait()

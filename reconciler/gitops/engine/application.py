@@ -124,8 +124,10 @@ class ApplicationLoop:
         if spec.get("suspend"):
             await self._report.suspended(app)
             return
+        requested = annotations_of(app).get(SYNC_REQUESTED)
+        asked = requested is not None and requested != self._handled_request
         try:
-            reading = await self._reader.read(app, group, afresh=self._look_at_all)
+            reading = await self._reader.read(app, group, afresh=self._look_at_all, asked=asked)
         except Invalid as invalid:
             self._report.set_error(invalid.kind, str(invalid))
             await self._write(synced=False)
@@ -137,9 +139,9 @@ class ApplicationLoop:
         wanted = reading.wanted
         if before is not reading:
             self._comparer.moved(k for k, w in wanted.items() if before.wanted.get(k) is not w)
+        if reading.stale and reading.stale != before.stale:
+            self._tell(OutcomeKind.INVALID, "Warning", "SourceError", reading.stale)
         automated = (spec.get("syncPolicy") or {}).get("automated")
-        requested = annotations_of(app).get(SYNC_REQUESTED)
-        asked = requested is not None and requested != self._handled_request
         self._handled_request = requested
         everything, self._look_at_all = self._look_at_all or asked, False
         changes = await self._comparer.compare(wanted, everything=everything)
@@ -151,7 +153,8 @@ class ApplicationLoop:
             )
             await self._write(synced=False)
             return
-        self._report.set_error("", "")
+        # What cannot be read anew does not keep us from holding to what was read last.
+        self._report.set_error("SourceError" if reading.stale else "", reading.stale)
         if not found.is_empty and (asked or self._may_sync(automated, found)):
             await self._sync(app, found)
         else:

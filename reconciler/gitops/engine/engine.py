@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of, name_of
-from reconciler.errors import SourceError
 from reconciler.gitops.engine.application import ApplicationLoop
 from reconciler.gitops.engine.desired import APPLICATION_ANNOTATION
 from reconciler.gitops.engine.outcomes import Outcome, Outcomes
 from reconciler.gitops.engine.shared import Shared
-from reconciler.gitops.source import DirectorySource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,16 +40,13 @@ class Engine:
         clock: Clock,
         entropy: Entropy,
         recorder: Recorder,
+        source_for: Callable[[Object], Source],
         honoured: frozenset[str] | None = None,
-        source_for: Callable[[Object], Source] | None = None,
         observers: Iterable[Callable[[Outcome], None]] = (),
     ) -> None:
-        def directory(app: Object) -> Source:
-            return directory_source(app, clock)
-
         self._cache = cache
         self._shared = Shared(
-            client, cache, clock, entropy, recorder, honoured, source_for or directory,
+            client, cache, clock, entropy, recorder, honoured, source_for,
             secrets.token_bytes(16), Outcomes(observers),
         )  # fmt: skip
         self._loops: dict[str, ApplicationLoop] = {}
@@ -93,14 +87,3 @@ class Engine:
             loop = self._loops.get(name) if name else None
             if loop is not None:
                 loop.object_changed(Key.of(obj))
-
-
-def directory_source(app: Object, clock: Clock) -> Source:
-    """Return the source of an Application that names a directory. Raises ``SourceError`` for any other."""
-    source = (app.get("spec") or {}).get("source") or {}
-    path = (source.get("directory") or {}).get("path")
-    if not path:
-        raise SourceError(
-            "spec.source.directory.path is missing: other sources are not available yet"
-        )
-    return DirectorySource(Path(path), clock=clock)

@@ -33,12 +33,16 @@ class Invalid(ReconcilerError):
 
 
 class Reading(NamedTuple):
-    """What one revision of a source wants. The same revision is the same Reading."""
+    """What one revision of a source wants. The same revision is the same Reading.
+
+    ``stale`` says why nothing newer can be had (``Snapshot.stale``).
+    """
 
     revision: str = ""
     wanted: Mapping[Key, desired.Wanted] = {}
     author: str = ""
     message: str = ""
+    stale: str = ""
 
 
 class Reader:
@@ -57,8 +61,12 @@ class Reader:
         self._last = Reading()
         self.moved = asyncio.Event()
 
-    async def read(self, app: Object, group: asyncio.TaskGroup, *, afresh: bool) -> Reading:
+    async def read(
+        self, app: Object, group: asyncio.TaskGroup, *, afresh: bool, asked: bool = False
+    ) -> Reading:
         """Return what the newest revision wants. ``afresh``: validate again even what is unchanged.
+
+        ``asked``: somebody wants what the origin holds now, not what was found there last.
 
         Raises ``Invalid`` when it cannot be used.
         """
@@ -71,12 +79,16 @@ class Reader:
                     self._watch(self._source), name=f"source-{self._name}"
                 )
             self.moved.clear()
+            if asked:
+                self._source.refresh()
             snapshot = await self._source.snapshot()
             values = desired.values_of(app)
         except SourceError as error:
             raise Invalid("SourceError", str(error)) from error
         revision = snapshot.revision + (f"+{desired.digest_of(values)[:8]}" if values else "")
         if revision == self._last.revision and not afresh:
+            if snapshot.stale != self._last.stale:
+                self._last = self._last._replace(stale=snapshot.stale)
             return self._last
         try:
             rendered = render(snapshot, values=values, cache=self._render_cache)
@@ -97,7 +109,9 @@ class Reader:
         extra = desired.missing_namespace(wanted, namespace, self._name)
         if extra is not None and namespace != "default":
             wanted = {Key.of(extra.object): extra, **wanted}
-        self._last = Reading(revision, wanted)
+        commit = snapshot.commit
+        author, message = (commit.author, commit.message) if commit is not None else ("", "")
+        self._last = Reading(revision, wanted, author, message, snapshot.stale)
         return self._last
 
     def _exists(self, key: Key) -> bool:
