@@ -14,6 +14,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.gitops.engine import desired
 from reconciler.gitops.engine.comparing import Comparer
 from reconciler.gitops.engine.deletion import delete_all
+from reconciler.gitops.engine.hook_runs import HookRuns
 from reconciler.gitops.engine.outcomes import Outcome, OutcomeKind
 from reconciler.gitops.engine.reading import Invalid, Reader, Reading
 from reconciler.gitops.engine.report import Report
@@ -49,6 +50,7 @@ class ApplicationLoop:
         self._comparer = Comparer(shared, name)
         self._syncer = Syncer(shared, name, self._comparer, self._reader.moved, self._write_waiting)
         self._report = Report(shared.clock, shared.client, name)
+        self._hooks = HookRuns()
         self._app: Object = {}
         self._look_at_all = True
         self._handled_request: str | None = None
@@ -145,23 +147,37 @@ class ApplicationLoop:
         self._handled_request = requested
         everything, self._look_at_all = self._look_at_all or asked, False
         changes = await self._comparer.compare(wanted, everything=everything)
-        found = plan([*changes, *self._prunes(app)])
-        if found.cycle:
-            names = " → ".join(str(k) for k in found.cycle)
-            self._report.set_error(
-                "InvalidManifests", f"depends-on goes round in a circle: {names}"
-            )
+        fresh = asked or self._report.synced_revision(app) != reading.revision
+        hooks_due = fresh and (asked or self._hooks.are_due(reading, self._report, app))
+        prunes = self._prunes(app)
+        if fresh and (hooks_due or prunes or any(c.action != "unchanged" for c in changes)):
+            changes += self._context(app, changes)
+        found = plan([*changes, *prunes])
+        if found.problems:
+            told = "; ".join(f"{p.key}: {p.message}" for p in found.problems)
+            self._report.set_error("InvalidManifests", told)
             await self._write(synced=False)
             return
         # What cannot be read anew does not keep us from holding to what was read last.
         self._report.set_error("SourceError" if reading.stale else "", reading.stale)
-        if not found.is_empty and (asked or self._may_sync(automated, found)):
+        if (hooks_due or not found.is_empty) and (asked or self._may_sync(automated, found)):
             await self._sync(app, found)
         else:
-            synced = all(c.action == "unchanged" for s in found.steps for c in s.changes)
-            await self._write(synced=synced)
-            if synced:
+            await self._write(synced=found.is_synced)
+            if found.is_synced:
                 self._failures = 0
+
+    def _context(self, app: Object, changes: list[Change]) -> list[Change]:
+        """Return what a sync of a new revision has besides what differs: hooks, and what later waves wait for.
+
+        What only drifted is put back at once and by itself.
+        """
+        known = {c.key for c in changes}
+        rest = ((k, w.object) for k, w in self._reading.wanted.items() if k not in known)
+        return [
+            *(Change("unchanged", k, o) for k, o in rest),
+            *self._hooks.changes(self._reading, app),
+        ]
 
     def _may_sync(self, automated: Any, found: Plan) -> bool:
         """Whether the policy lets us act: a new revision always, drift only with selfHeal."""
@@ -206,6 +222,8 @@ class ApplicationLoop:
             told = f"{synced.message} at {revision}"
             self._tell(OutcomeKind.SUCCEEDED, "Normal", "Synced", told, seconds)
         failed = bool(synced.failed)
+        if not failed:
+            self._hooks.ran(self._reading)
         self._report.finish(
             revision, started, "failed" if failed else synced.message, failed=failed
         )

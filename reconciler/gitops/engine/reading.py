@@ -10,6 +10,7 @@ from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of
 from reconciler.errors import ReconcilerError, RenderError, SourceError
 from reconciler.gitops.engine import desired
+from reconciler.gitops.hooks import hook_of
 from reconciler.gitops.render import RenderCache, render
 from reconciler.gitops.validate import ValidateCache, validate
 
@@ -33,13 +34,14 @@ class Invalid(ReconcilerError):
 
 
 class Reading(NamedTuple):
-    """What one revision of a source wants. The same revision is the same Reading.
+    """What one revision of a source wants, and the hooks of its syncs. The same revision is the same Reading.
 
     ``stale`` says why nothing newer can be had (``Snapshot.stale``).
     """
 
     revision: str = ""
     wanted: Mapping[Key, desired.Wanted] = {}
+    hooks: Mapping[Key, desired.Wanted] = {}
     author: str = ""
     message: str = ""
     stale: str = ""
@@ -111,7 +113,10 @@ class Reader:
             wanted = {Key.of(extra.object): extra, **wanted}
         commit = snapshot.commit
         author, message = (commit.author, commit.message) if commit is not None else ("", "")
-        self._last = Reading(revision, wanted, author, message, snapshot.stale)
+        hooks = {k: w for k, w in wanted.items() if hook_of(w.object) is not None}
+        if hooks:
+            wanted = {k: w for k, w in wanted.items() if k not in hooks}
+        self._last = Reading(revision, wanted, hooks, author, message, snapshot.stale)
         return self._last
 
     def _exists(self, key: Key) -> bool:

@@ -60,6 +60,12 @@ class Report:
         }
         self._history = [*self._history, entry][-KEPT_SYNCS:]
 
+    def synced_revision(self, app: Object) -> str:
+        """Return the revision of the last sync that went well, also one before a restart; empty where there is none."""
+        history = self._history or (app.get("status") or {}).get("history") or ()
+        done = (str(h["revision"]) for h in reversed(history) if h.get("result") != "failed")
+        return self.revision or next(done, "")
+
     @staticmethod
     def inventory(app: Object) -> list[Key]:
         """Return the keys of everything that the Application has made."""

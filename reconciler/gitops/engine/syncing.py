@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api import kinds
-from reconciler.gitops import health as healths
 from reconciler.gitops.apply import Result, apply
 from reconciler.gitops.engine import desired
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from reconciler.api.objects import Key
+    from reconciler.api.objects import Key, Object
     from reconciler.gitops.engine.comparing import Comparer
     from reconciler.gitops.engine.shared import Shared
     from reconciler.gitops.plan import Plan
 
-#: Waiting objects are looked at so often, in seconds.
-LOOK_SECONDS = 0.1
 #: So many refused objects are told in a message.
 TOLD_FAILURES = 5
 
@@ -67,43 +64,23 @@ class Syncer:
         self, found: Plan, wanted: Mapping[Key, desired.Wanted], deadline: float
     ) -> Synced:
         """Apply a plan; ``deadline`` is on the monotonic clock. Returns when the cache shows what was written."""
-        interrupted = False
 
-        async def wait(keys: Iterable[Key]) -> dict[Key, str]:
-            nonlocal interrupted
-            late = await self._late(list(keys), wanted, deadline)
-            interrupted = interrupted or (bool(late) and self._moved.is_set())
-            return late
+        async def live(key: Key) -> Object | None:
+            kind = wanted[key].kind if key in wanted else kinds.lookup(key.group, key.kind)
+            return await self._comparer.live(key, kind) if kind is not None else None
 
         def applied(result: Result) -> None:
             key = result.change.key
             if not result.error and result.object is not None and key in wanted:
                 self._comparer.applied(key, wanted[key], result.object)
 
-        results = await apply(
-            found, self._shared.client, manager=desired.manager_of(self._name),
-            wait=wait, applied=applied,
+        done = await apply(
+            found, self._shared.client, manager=desired.manager_of(self._name), live=live,
+            clock=self._shared.clock, deadline=deadline, interrupted=self._moved,
+            applied=applied, waiting=self._waiting,
         )  # fmt: skip
-        for result in results:
+        for result in done.results:
             if result.object is not None and result.change.key in wanted:
                 revision = int(result.object["metadata"].get("resourceVersion") or 0)
                 await self._shared.cache.reached(wanted[result.change.key].kind, revision)
-        return Synced(results, interrupted)
-
-    async def _late(
-        self, keys: list[Key], wanted: Mapping[Key, desired.Wanted], deadline: float
-    ) -> dict[Key, str]:
-        """Wait until objects are reconciled, the deadline passes, or the source moves on; return those that are not."""
-        clock = self._shared.clock
-        while True:
-            late: dict[Key, str] = {}
-            for key in keys:
-                kind = wanted[key].kind if key in wanted else kinds.lookup(key.group, key.kind)
-                live = await self._comparer.live(key, kind) if kind else None
-                state = healths.reconciled(live)
-                if state.status != "Current":
-                    late[key] = state.message or state.status
-            if not late or clock.monotonic() >= deadline or self._moved.is_set():
-                return late
-            await self._waiting()
-            await clock.sleep(LOOK_SECONDS)
+        return Synced(*done)

@@ -13,6 +13,7 @@ import click
 from reconciler.api.objects import Key, annotations_of
 from reconciler.cli import application
 from reconciler.cli.connection import connect
+from reconciler.cli.plan import text
 from reconciler.errors import NotFound
 from reconciler.gitops import plan as plans
 from reconciler.gitops.diff import diff
@@ -43,7 +44,7 @@ def command(
     wanted = application.from_directory(path, values, ())
     application.check(path, wanted)
     found = asyncio.run(_plan(settings, path, wanted))
-    click.echo(json.dumps(found.to_json(), indent=2) if form == "json" else plans.text(found))
+    click.echo(json.dumps(found.to_json(), indent=2) if form == "json" else text.text(found))
     if exit_code and not found.is_empty:
         raise SystemExit(4)
 

@@ -1,4 +1,4 @@
-"""What differs between two states of an object, field by field, with the values of Secrets masked. Pure."""
+"""What differs between two states of an object, field by field, with the values of Secrets masked."""
 
 from __future__ import annotations
 
@@ -44,13 +44,14 @@ def diff(
     """
     obj = wanted or live or {}
     secret = obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1"
-    old, new = _comparable(live), _comparable(wanted)
+    old, new = without_noise(live), without_noise(wanted)
     if secret:
         old, new = _masked(old, mask), _masked(new, mask)
     return tuple(_changes(old, new, structure.of(GroupVersionKind.of(obj)), ""))
 
 
-def _comparable(obj: Object | None) -> dict[str, Any]:
+def without_noise(obj: Object | None) -> dict[str, Any]:
+    """Return what counts of an object: all but its status and what the server keeps in its metadata."""
     if obj is None:
         return {}
     result = {k: v for k, v in obj.items() if k != "status"}

@@ -1,0 +1,222 @@
+"""What one object must come after, read from the object itself: annotations, references, its namespace and type."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.api import kinds
+from reconciler.api.objects import GroupVersionKind, Key, Object, annotations_of
+from reconciler.gitops.validate.pods import pod_spec_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEPENDS_ON = "reconciler.dev/depends-on"
+CLI_UTILS_DEPENDS_ON = "config.kubernetes.io/depends-on"
+
+_VERSION = re.compile(r"v[0-9]+((alpha|beta)[0-9]+)?")
+_RBAC = "rbac.authorization.k8s.io"
+_WORKLOADS = frozenset(
+    {"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "Job", "CronJob", "Pod"}
+)
+
+
+class Dependency(NamedTuple):
+    """One object that another must come after."""
+
+    key: Key
+    reason: str
+    explicit: bool = False  # somebody wrote it down, so it holds also for an object outside the set
+
+
+class BadDependency(ValueError):
+    """A depends-on annotation that cannot be read; the message says what was expected."""
+
+
+def depends_on(obj: Object) -> tuple[Key, ...]:
+    """Return the objects that an object's annotations name, comma separated. Raises ``BadDependency``.
+
+    Ours is ``group/version/Kind/namespace/name`` (``v1/Secret/default/db`` for the core group; without the namespace for
+    a cluster-scoped kind); cli-utils' is ``group/namespaces/namespace/Kind/name``, ``group/Kind/name``, with an empty
+    group for core.
+    """
+    annotations = annotations_of(obj)
+    if not annotations:
+        return ()
+    found: dict[Key, None] = {}
+    for name, parse in ((DEPENDS_ON, _ours), (CLI_UTILS_DEPENDS_ON, cli_utils_key)):
+        text = annotations.get(name)
+        if text is None:
+            continue
+        for part in text.split(","):
+            key = parse(part.strip())
+            if key is None:
+                expected = (
+                    "v1/Secret/NAMESPACE/NAME or GROUP/VERSION/KIND/NAMESPACE/NAME"
+                    if name == DEPENDS_ON
+                    else "GROUP/namespaces/NAMESPACE/KIND/NAME or GROUP/KIND/NAME"
+                )
+                raise BadDependency(f"{name}: {part.strip()!r} is not {expected}")
+            found[key] = None
+    return tuple(found)
+
+
+def _ours(text: str) -> Key | None:
+    parts = text.split("/")
+    if not all(parts[1:]):
+        return None
+    if parts[0] and _VERSION.fullmatch(parts[0]):
+        parts.insert(0, "")
+    match parts:
+        case [group, "namespaces", namespace, kind, name]:
+            return Key(group, kind, namespace, name)
+        case [group, version, kind, namespace, name] if _VERSION.fullmatch(version):
+            return Key(group, kind, namespace, name)
+        case [group, version, kind, name] if _VERSION.fullmatch(version):
+            return Key(group, kind, "", name)
+    return cli_utils_key(text)
+
+
+def cli_utils_key(text: str) -> Key | None:
+    """Read cli-utils' name of an object; None for what is none."""
+    match text.split("/"):
+        case [group, "namespaces", namespace, kind, name] if namespace and kind and name:
+            return Key(group, kind, namespace, name)
+        case [group, kind, name] if kind and name:
+            return Key(group, kind, "", name)
+    return None
+
+
+def references(obj: Object, key: Key) -> Iterator[Dependency]:
+    """Yield what an object uses: it works only once they are there. Shapes that are not as expected yield nothing."""
+    pod = pod_spec_of(obj) if key.kind in _WORKLOADS else None
+    if pod is not None:
+        yield from _of_pod(pod[1], key.namespace)
+    spec = _map(obj.get("spec"))
+    match key.kind:
+        case "StatefulSet":
+            yield from _named(
+                "", "Service", key.namespace, spec.get("serviceName"), "its Pods' names need it"
+            )
+            for template in _maps(spec.get("volumeClaimTemplates")):
+                yield from _class(_map(template.get("spec")))
+        case "PersistentVolumeClaim" | "PersistentVolume":
+            yield from _class(spec)
+        case "Ingress":
+            yield from _of_ingress(spec, key.namespace)
+        case "HorizontalPodAutoscaler":
+            target = _map(spec.get("scaleTargetRef"))
+            group = GroupVersionKind.parse(str(target.get("apiVersion") or ""), "").group
+            yield from _named(
+                group, str(target.get("kind")), key.namespace, target.get("name"), "it scales it"
+            )
+        case "RoleBinding" | "ClusterRoleBinding":
+            role = _map(obj.get("roleRef"))
+            namespace = key.namespace if role.get("kind") == "Role" else ""
+            yield from _named(
+                _RBAC, str(role.get("kind")), namespace, role.get("name"), "it binds it"
+            )
+            for subject in _maps(obj.get("subjects")):
+                if subject.get("kind") == "ServiceAccount":
+                    where = str(subject.get("namespace") or key.namespace)
+                    yield from _named(
+                        "", "ServiceAccount", where, subject.get("name"), "it binds it"
+                    )
+
+
+def _of_pod(spec: dict[str, Any], namespace: str) -> Iterator[Dependency]:
+    yield from _named(
+        "", "ServiceAccount", namespace, spec.get("serviceAccountName"), "its Pods run as it"
+    )
+    yield from _named(
+        "scheduling.k8s.io", "PriorityClass", "", spec.get("priorityClassName"), "its Pods have it"
+    )
+    yield from _named(
+        "node.k8s.io", "RuntimeClass", "", spec.get("runtimeClassName"), "its Pods have it"
+    )
+    for secret in _maps(spec.get("imagePullSecrets")):
+        yield from _named(
+            "", "Secret", namespace, secret.get("name"), "its images are pulled with it"
+        )
+    for field in ("initContainers", "containers"):
+        for container in _maps(spec.get(field)):
+            for source in _maps(container.get("envFrom")):
+                yield from _config(source, namespace, "configMapRef", "secretRef")
+            for variable in _maps(container.get("env")):
+                yield from _config(
+                    _map(variable.get("valueFrom")), namespace, "configMapKeyRef", "secretKeyRef"
+                )
+    for volume in _maps(spec.get("volumes")):
+        yield from _config(volume, namespace, "configMap", "secret")
+        for source in _maps(_map(volume.get("projected")).get("sources")):
+            yield from _config(source, namespace, "configMap", "secret")
+        claim = _map(volume.get("persistentVolumeClaim")).get("claimName")
+        yield from _named("", "PersistentVolumeClaim", namespace, claim, "its Pods mount it")
+
+
+def _config(
+    source: dict[str, Any], namespace: str, config_map: str, secret: str
+) -> Iterator[Dependency]:
+    yield from _named(
+        "", "ConfigMap", namespace, _map(source.get(config_map)).get("name"), "its Pods read it"
+    )
+    ref = _map(source.get(secret))
+    yield from _named(
+        "", "Secret", namespace, ref.get("name") or ref.get("secretName"), "its Pods read it"
+    )
+
+
+def _of_ingress(spec: dict[str, Any], namespace: str) -> Iterator[Dependency]:
+    yield from _named(
+        "networking.k8s.io", "IngressClass", "", spec.get("ingressClassName"), "it is of that class"
+    )
+    backends = [_map(spec.get("defaultBackend"))]
+    for rule in _maps(spec.get("rules")):
+        backends += [_map(p.get("backend")) for p in _maps(_map(rule.get("http")).get("paths"))]
+    for backend in backends:
+        yield from _named(
+            "", "Service", namespace, _map(backend.get("service")).get("name"), "it routes to it"
+        )
+    for entry in _maps(spec.get("tls")):
+        yield from _named(
+            "", "Secret", namespace, entry.get("secretName"), "its certificate lies there"
+        )
+
+
+def _class(spec: dict[str, Any]) -> Iterator[Dependency]:
+    yield from _named(
+        "storage.k8s.io",
+        "StorageClass",
+        "",
+        spec.get("storageClassName"),
+        "its volume is made by it",
+    )
+
+
+def _named(group: str, kind: str, namespace: str, name: Any, reason: str) -> Iterator[Dependency]:
+    if isinstance(name, str) and name:
+        yield Dependency(Key(group, kind, namespace, name), reason)
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _maps(value: Any) -> list[dict[str, Any]]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def defined_type(obj: Object) -> tuple[str, str] | None:
+    """Return the (group, kind) that a CustomResourceDefinition defines; None for any other object."""
+    if obj.get("kind") != "CustomResourceDefinition":
+        return None
+    spec = _map(obj.get("spec"))
+    return str(spec.get("group") or ""), str(_map(spec.get("names")).get("kind") or "")
+
+
+def home_of(key: Key) -> Dependency | None:
+    """Return the Namespace that an object lives in; None for one that is in none."""
+    if not key.namespace or key.kind == "Namespace":
+        return None
+    return Dependency(Key("", kinds.NAMESPACE.kind, "", key.namespace), "it lives in it")

@@ -1,0 +1,64 @@
+"""Sorting a graph, and finding the circle where it cannot be sorted."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING
+
+from reconciler.gitops.plan.graph import Problem
+
+if TYPE_CHECKING:
+    from reconciler.api.objects import Key
+    from reconciler.gitops.plan.draft import Draft
+    from reconciler.gitops.plan.order import Stage
+
+
+def ordered(draft: Draft) -> list[int]:
+    """Sort by stage, place and key as far as hard edges allow; what lies on a cycle is left out."""
+    waiting = [0] * len(draft.changes)
+    following: dict[int, list[int]] = {}
+    for edge in draft.hard:
+        waiting[edge.after] += 1
+        following.setdefault(edge.before, []).append(edge.after)
+
+    def rank(index: int) -> tuple[Stage, int, Key, int]:
+        return draft.stages[index], draft.places[index], draft.key(index), index
+
+    ready = [rank(i) for i, count in enumerate(waiting) if count == 0]
+    heapq.heapify(ready)
+    order: list[int] = []
+    while ready:
+        index = heapq.heappop(ready)[-1]
+        order.append(index)
+        for after in following.get(index, ()):
+            waiting[after] -= 1
+            if waiting[after] == 0:
+                heapq.heappush(ready, rank(after))
+    return order
+
+
+def cycle(draft: Draft, order: list[int]) -> list[int]:
+    """Return one cycle of what could not be ordered, its first node repeated at the end."""
+    left = set(range(len(draft.changes))) - set(order)
+    before = {
+        e.after: e.before for e in reversed(draft.hard) if e.before in left and e.after in left
+    }
+    # What only hangs on a cycle has a predecessor in it, too: going back always ends on the cycle itself.
+    path = [min(left, key=draft.key)]
+    place = {path[0]: 0}
+    while (following := before[path[-1]]) not in place:
+        place[following] = len(path)
+        path.append(following)
+    found = path[place[following] :]
+    start = found.index(min(found, key=draft.key))
+    found = found[start:] + found[:start]
+    return [*found, found[0]]
+
+
+def told(draft: Draft, cycle: list[int]) -> Problem:
+    reasons = {(e.after, e.before): e.reason for e in reversed(draft.hard)}
+    words = str(draft.key(cycle[0]))
+    for after, before in itertools.pairwise(cycle):
+        words += f" → {draft.key(before)} ({reasons[after, before]})"
+    return Problem(draft.key(cycle[0]), f"each of these comes after the next, in a circle: {words}")
