@@ -6,16 +6,19 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.gitops.finding import Finding
+    from reconciler.gitops.ignores import Ignored
     from reconciler.gitops.render import Document
     from reconciler.gitops.source import Snapshot
 
 
 def snapshot_of(path: Path) -> Snapshot:
-    """Read a directory or file once. Raises ``SourceError``."""
+    """Read a directory or file once; ``-`` is standard input. Raises ``SourceError``."""
+    if str(path) == "-":
+        return _stdin()
     from reconciler.gitops.source.scan import Scanner
 
     return Scanner(path).scan()
@@ -23,9 +26,8 @@ def snapshot_of(path: Path) -> Snapshot:
 
 def named_from(path: Path, findings: Iterable[Finding]) -> list[Finding]:
     """Return findings whose files are named as the user would from here."""
-    if not path.is_dir():
-        return [f._replace(file=str(path)) for f in findings]
-    return [f._replace(file=str(path / f.file)) for f in findings]
+    name = _naming(path)
+    return [f._replace(file=name.of(f.file)) for f in findings]
 
 
 def values_from(files: Iterable[str], sets: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,34 +40,53 @@ def values_from(files: Iterable[str], sets: Mapping[str, Any]) -> dict[str, Any]
 def validate_path(
     path: Path, values: Iterable[str] = (), sets: Mapping[str, Any] | None = None
 ) -> list[Finding]:
-    """Return what is wrong with everything at a path. Raises ``SourceError``."""
-    loaded = load(path, values_from(values, sets or {}))
-    return check([loaded], references=True)
+    """Return what is wrong with everything at a path, but for what its comments ignore. Raises ``SourceError``."""
+    loaded = [load(path, values_from(values, sets or {}))]
+    return apply_ignores(check(loaded, references=True), loaded, references=True)[0]
+
+
+class Naming(NamedTuple):
+    """How a user names the files of a snapshot: below the directory that was given, or the one file itself."""
+
+    given: str
+    directory: bool
+
+    def of(self, path: str) -> str:
+        """Return a file's name as from here."""
+        if not self.directory:
+            return self.given
+        return path if self.given == "." else f"{self.given.rstrip('/')}/{path}"
+
+
+def _naming(path: Path) -> Naming:
+    return Naming(str(path), path.is_dir())
 
 
 class Loaded(NamedTuple):
-    """What lies at one path, named as from here."""
+    """What lies at one path; documents and findings are named as from here."""
 
-    files: int
-    documents: list[Document]
-    findings: list[Finding]
+    snapshot: Snapshot
+    naming: Naming
+    documents: Sequence[Document]
+    findings: Sequence[Finding]
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and text of every file."""
+        for path, file in self.snapshot.files.items():
+            yield self.naming.of(path), file.data.decode("utf-8-sig", "replace")
 
 
 def load(path: Path, values: Mapping[str, Any]) -> Loaded:
-    snapshot = _stdin() if str(path) == "-" else snapshot_of(path)
-    return _rendered(snapshot, path, values)
-
-
-def _rendered(snapshot: Snapshot, path: Path, values: Mapping[str, Any]) -> Loaded:
+    """Read and render what lies at a path. Raises ``SourceError``."""
     from reconciler.gitops.render import render
 
+    snapshot, naming = snapshot_of(path), _naming(path)
     rendered = render(snapshot, values=values)
-    directory = path.is_dir()
-    documents = []
-    for document in rendered.documents:
-        file = str(path / document.origin.file) if directory else str(path)
-        documents.append(document._replace(origin=document.origin._replace(file=file)))
-    return Loaded(len(snapshot.files), documents, named_from(path, rendered.findings))
+    documents = [
+        d._replace(origin=d.origin._replace(file=naming.of(d.origin.file)))
+        for d in rendered.documents
+    ]
+    return Loaded(snapshot, naming, documents, named_from(path, rendered.findings))
 
 
 def _stdin() -> Snapshot:
@@ -85,3 +106,15 @@ def check(loaded: Iterable[Loaded], *, references: bool) -> list[Finding]:
     documents = [d for one in loaded for d in one.documents]
     found = validate(documents, references=references, honoured=HONOURED)
     return [*(f for one in loaded for f in one.findings), *found]
+
+
+def apply_ignores(
+    findings: Iterable[Finding], loaded: Iterable[Loaded], *, references: bool
+) -> tuple[list[Finding], list[Ignored]]:
+    """Return what remains of findings, and what comments in the files silence."""
+    from reconciler.gitops import ignores
+
+    texts = (text for one in loaded for text in one.texts())
+    return ignores.apply(
+        findings, texts, asked=lambda rule: references or not rule.startswith("reference/")
+    )

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-import json
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.validate.load import check, load, values_from
+from reconciler.cli.validate import formats
+from reconciler.cli.validate.load import apply_ignores, check, load, values_from
+from reconciler.cli.validate.report import Report, ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.cli.validate.load import Loaded
+    from reconciler.gitops.finding import Finding
+
+
+def _forms(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    """Read ``FORMAT`` or ``FORMAT=FILE``."""
+    found = []
+    for value in values or ("auto",):
+        form, _, file = value.partition("=")
+        if form not in (*formats.FORMATS, "auto"):
+            known = ", ".join(["auto", *formats.FORMATS])
+            raise click.BadParameter(f"{form!r} is not one of {known}", ctx, param)
+        found.append((form, file))
+    return found
 
 
 @click.command(short_help="Check manifests without running them.")
 @click.argument("paths", nargs=-1, required=True)
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "forms",
+    callback=_forms,
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help=f"{', '.join(formats.FORMATS)}; to a file, where one is named. May be repeated. "
+    "Default: human on a terminal, text elsewhere.",
 )
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    show_default=True,
+    help="Exit with 3 from this severity on.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show errors only, and no counts.")
 @click.option("--no-references", is_flag=True, help="Check each file by itself.")
 @click.option(
     "--values",
@@ -26,41 +64,69 @@ from reconciler.cli.validate.load import check, load, values_from
 def command(
     *,
     paths: tuple[str, ...],
-    form: str,
+    forms: list[tuple[str, str]],
     strict: bool,
+    fail_on: str,
+    quiet: bool,
     no_references: bool,
     values: tuple[Path, ...],
 ) -> None:
-    """Check manifests: syntax, schema, rules, references. Exit code 3 when something is wrong; `-` reads stdin."""
+    """Check manifests: syntax, schema, rules, references. Exit code 3 when something is wrong; `-` reads stdin.
+
+    A comment `# reconciler: ignore=RULE reason`, behind a line or above it, silences a finding there.
+    """
     given = values_from(map(str, values), {})
     loaded = [load(Path(text), given) for text in dict.fromkeys(paths)]
     findings = check(loaded, references=not no_references)
-    if strict:
-        findings = [
-            f._replace(severity="error") if f.severity == "warning" else f for f in findings
-        ]
-    findings.sort(key=lambda f: (f.file, f.line, f.column, f.rule))
-    counts = {s: sum(f.severity == s for f in findings) for s in ("error", "warning")}
-    summary = {
-        "files": sum(one.files for one in loaded),
-        "documents": sum(len(one.documents) for one in loaded),
-        "errors": counts["error"],
-        "warnings": counts["warning"],
-        "skipped": sum(f.rule == "source/kustomization" for f in findings),
-    }
-    if form == "json":
-        click.echo(
-            json.dumps({"summary": summary, "findings": [f.to_json() for f in findings]}, indent=2)
+    report = _report(loaded, findings, references=not no_references, strict=strict)
+    failed = report.fails(fail_on)
+    if quiet:
+        report = report._replace(
+            findings=tuple(f for f in report.findings if f.severity == "error")
         )
-    else:
-        for finding in findings:
-            click.echo(finding.text())
-        said = [_counted(summary[w], w) for w in ("files", "documents", "errors", "warnings")]
-        click.echo(f"{said[0]}, {said[1]}: {said[2]}, {said[3]}")
-    if counts["error"]:
+    for form, file in forms:
+        _write(report, form, file, quiet=quiet)
+    if ("github", "") in forms:
+        _summarize(report)
+    if failed:
         raise SystemExit(3)
 
 
-def _counted(number: int, words: str) -> str:
-    """Write ``1 file``, ``2 files``."""
-    return f"{number} {words[:-1] if number == 1 else words}"
+def _report(
+    loaded: Sequence[Loaded], findings: Sequence[Finding], *, references: bool, strict: bool
+) -> Report:
+    kept, silenced = apply_ignores(findings, loaded, references=references)
+    if strict:
+        kept = [f._replace(severity="error") if f.severity == "warning" else f for f in kept]
+    return Report(
+        tuple(sorted({one.naming.of(path) for one in loaded for path in one.snapshot.files})),
+        sum(len(one.documents) for one in loaded),
+        tuple(ordered(kept)),
+        tuple(silenced),
+        lambda file: next((t for one in loaded for name, t in one.texts() if name == file), ""),
+    )
+
+
+def _write(report: Report, form: str, file: str, *, quiet: bool) -> None:
+    if form == "auto":
+        form = "human" if sys.stdout.isatty() else "text"
+    lines = formats.lines(form, report)
+    if file:
+        text = "".join(f"{formats.plain(line)}\n" for line in lines)
+        Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return
+    asked = click.get_current_context().color
+    colored = asked if asked is not None else sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    counts = report.sentence()
+    for line in lines:
+        if quiet and counts in line and form in ("human", "text", "github"):
+            continue
+        click.echo(line if colored else formats.plain(line), color=colored)
+
+
+def _summarize(report: Report) -> None:
+    """Write the summary of a workflow's step, where GitHub Actions says where to."""
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if target:
+        with Path(target).open("a", encoding="utf-8", errors="backslashreplace") as summary:
+            summary.writelines(f"{line}\n" for line in formats.lines("markdown", report))

@@ -98,6 +98,8 @@ class Document(NamedTuple):
     ) -> Finding:
         """Return a finding about a part of this document: its value, or its key where the rule is about keys."""
         span = self.span(path, key=rule.endswith(_OF_KEYS))
+        if got and path[:1] in (("data",), ("stringData",)) and self.object.get("kind") == "Secret":
+            message, got = message.replace(got, "a hidden value"), "a hidden value"
         meta: Any = self.object.get("metadata")
         meta = meta if isinstance(meta, dict) else {}
         name = ObjectName(

@@ -12,6 +12,7 @@ from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import reader
 from reconciler.gitops.render.document import Document, Origin, Positions, Rendered
 from reconciler.gitops.render.template import TemplateError, Templates
+from reconciler.gitops.render.written import blamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +112,12 @@ def _render_file(file: File, templates: Templates) -> _One:
         try:
             written = templates.render(file.path)
         except TemplateError as error:
-            found = Finding(error.rule, "error", str(error), error.file, error.line)
+            line, source = error.line, templates.source(error.file)
+            column, end = blamed(source, line, str(error))
+            found = Finding(
+                error.rule, "error", str(error), error.file, line, column,
+                end_line=line if end else 0, end_column=end,
+            )  # fmt: skip
             return _One((), (found,))
         return _documents(written.text, file, Positions(written.text, written))
     if file.path.endswith(".json") and (rewritten := _SURROGATES.sub(_character, text)) != text:

@@ -154,7 +154,7 @@ class Templates:
         try:
             template = self._environment.get_template(path)
             writing = template.generate(**{**self._values, "values": self._values})
-            return Written(path, _bounded(writing, path), self._source)
+            return Written(path, _bounded(writing, path), self.source)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(
                 "template/syntax", error.message or "malformed", error.name or path, error.lineno
@@ -175,7 +175,7 @@ class Templates:
             told = re.sub(r"\s+", " ", str(error)) or type(error).__name__
             raise TemplateError("template/failed", told, path, _line(error, path)) from error
 
-    def _source(self, path: str) -> str:
+    def source(self, path: str) -> str:
         """Return a template as it is written."""
         data = self._files.get(path)
         return data.decode("utf-8-sig", "replace") if data is not None else ""

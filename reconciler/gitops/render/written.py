@@ -97,3 +97,19 @@ class Written:
         if found is None:
             return Span(piece.line, 1, 0, 0)
         return Span(piece.line, found.start() + 1, piece.line, found.end() + 1)
+
+
+_TAG = re.compile(r"\{[{%].*?[}%]\}|\{[{%].*")
+_QUOTED = re.compile(r"'([^']+)'")
+
+
+def blamed(source: str, line: int, message: str) -> tuple[int, int]:
+    """Return the columns of what a template's message names in a line: the word, else the first tag (0: not known)."""
+    lines = source.splitlines()
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    tags = list(_TAG.finditer(text))
+    for word in _QUOTED.findall(message):
+        for tag in tags:
+            if found := re.search(rf"(?<!\w){re.escape(word)}(?!\w)", tag[0]):
+                return tag.start() + found.start() + 1, tag.start() + found.end() + 1
+    return (tags[0].start() + 1, tags[0].end() + 1) if tags else (1, 0)

@@ -50,7 +50,7 @@ def test_standard_input_is_checked() -> None:
     assert done.exit_code == 3
     found = json.loads(done.output)
     assert found["summary"] == {
-        "files": 1, "documents": 1, "errors": 1, "warnings": 0, "skipped": 0,
+        "files": 1, "documents": 1, "errors": 1, "warnings": 0, "skipped": 0, "ignored": 0,
     }  # fmt: skip
     (finding,) = found["findings"]
     del finding["docs"]
