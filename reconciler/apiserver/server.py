@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.kinds import Kind
     from reconciler.api.node import NodeAgent
+    from reconciler.apiserver.observing import Observing
     from reconciler.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -46,11 +47,13 @@ class ApiServer:
         details: Callable[[], dict[str, Any]],
         agent: NodeAgent | None = None,
         shutdown: Callable[[], None] | None = None,
+        observing: Observing | None = None,
     ) -> None:
         self._client = client
         self._version = version
         self._details = details
         self._shutdown = shutdown
+        self._observing = observing
         self._pods = PodHandlers(agent, clock) if agent is not None else None
         self.ready = asyncio.Event()
 
@@ -75,8 +78,8 @@ class ApiServer:
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LIMIT, middlewares=[_guard])
-        for where in ("/healthz", "/readyz", "/livez"):
-            app.router.add_get(where, self._ok)
+        if self._observing is not None:
+            self._observing.add_routes(app)
         app.router.add_get("/version", self._show_version)
         app.router.add_get("/reconciler/status", self._show_details)
         app.router.add_post("/reconciler/shutdown", self._shut_down)
@@ -91,9 +94,6 @@ class ApiServer:
                 for tail in ("/{plural}", "/{plural}/{name}", "/{plural}/{name}/{sub:status}"):
                     app.router.add_route("*", root + scope + tail, self._resource)
         return app
-
-    async def _ok(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok")
 
     async def _show_version(self, _: web.Request) -> web.Response:
         return web.json_response({"gitVersion": self._version})

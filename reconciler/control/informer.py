@@ -88,6 +88,10 @@ class InformerCache:
             for followed in self._followed.values():
                 group.create_task(self._follow(followed), name=f"informer-{followed.kind.plural}")
 
+    def unlisted(self) -> list[str]:
+        """Return the kinds that were not listed yet, by their plural names."""
+        return [f.kind.plural for f in self._followed.values() if not f.listed.is_set()]
+
     async def synced(self) -> None:
         """Return when every kind was listed once."""
         for followed in self._followed.values():

@@ -9,8 +9,10 @@ import structlog
 
 from reconciler.control.events import Recorder
 from reconciler.control.executor import ActionFailed, Executor, Written
+from reconciler.control.measures import PlaneMeasures
 from reconciler.control.queue import WorkQueue
 from reconciler.errors import ApiError, Conflict, NotFound, ReconcilerError
+from reconciler.telemetry.measures import gauge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock
     from reconciler.control.events import EventWriter
     from reconciler.control.informer import InformerCache
+    from reconciler.telemetry.measures import Family
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +44,23 @@ class Plane:
         *,
         clock: Clock,
     ) -> None:
-        self._loops = [_Loop(client, cache, c, events, clock) for c in controllers]
+        self._measures = PlaneMeasures()
+        self._loops = [_Loop(client, cache, c, events, clock, self._measures) for c in controllers]
+
+    def measures(self) -> list[Family]:
+        """Return the figures of all controllers. Implements ``telemetry.measures.Measured``."""
+        return [
+            gauge(
+                "reconciler_workqueue_depth", "Keys that wait.", ("controller",),
+                [((loop.controller.name,), len(loop.queue)) for loop in self._loops],
+            ),
+            gauge(
+                "reconciler_workqueue_failing_keys", "Keys that failed and are tried again.",
+                ("controller",),
+                [((loop.controller.name,), loop.queue.failing) for loop in self._loops],
+            ),
+            *self._measures.families(),
+        ]  # fmt: skip
 
     @property
     def idle(self) -> bool:
@@ -75,9 +94,11 @@ class _Loop:
         controller: Controller,
         events: EventWriter,
         clock: Clock,
+        measures: PlaneMeasures,
     ) -> None:
         self.controller = controller
-        self.queue = WorkQueue()
+        self.queue = WorkQueue(lambda seconds: measures.waited.observe(seconds, controller.name))
+        self._measures = measures
         self._cache = cache
         self._clock = clock
         self._executor = Executor(client, cache, Recorder(events, controller.name), controller.name)
@@ -104,13 +125,18 @@ class _Loop:
         await self._cache.synced()
         while True:
             key = await self.queue.get()
+            began = self._clock.monotonic()
+            name = self.controller.name
             try:
-                await self._plan(key)
+                self._measures.reconciled.add(name, await self._plan(key))
             finally:
+                self._measures.took.observe(self._clock.monotonic() - began, name)
                 self.queue.done(key)
 
-    async def _plan(self, key: Key) -> None:
+    async def _plan(self, key: Key) -> str:
+        """Decide and act for a key; returns what came of it: success, error or requeue_after."""
         written: Written = {}
+        result = "error"
         try:
             decision = self.controller.plan(key, self._cache.snapshot, self._clock.now())
             await self._perform(decision, written)
@@ -126,10 +152,13 @@ class _Loop:
             self.queue.retry(key)
         else:
             self.queue.forget(key)
+            result = "success"
             if decision.requeue_after is not None:
+                result = "requeue_after"
                 self.queue.add_after(key, decision.requeue_after)
         for kind, revision in written.items():
             await self._cache.reached(kind, revision)
+        return result
 
     async def _perform(self, decision: Decision, written: Written) -> None:
         try:

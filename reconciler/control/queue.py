@@ -7,6 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.api.objects import Key
 
 #: Back-off of a failing key, in seconds: the first wait and the longest.
@@ -15,9 +17,14 @@ LONGEST_RETRY = 30.0
 
 
 class WorkQueue:
-    """Keys to plan. Adding one that waits changes nothing; one that is worked on waits again afterwards."""
+    """Keys to plan. Adding one that waits changes nothing; one that is worked on waits again afterwards.
 
-    def __init__(self) -> None:
+    ``waited`` is told how many seconds a key has waited, when it is taken.
+    """
+
+    def __init__(self, waited: Callable[[float], None] | None = None) -> None:
+        self._waited = waited
+        self._since: dict[Key, float] = {}
         self._order: deque[Key] = deque()
         self._waiting: set[Key] = set()
         self._active: set[Key] = set()
@@ -29,6 +36,11 @@ class WorkQueue:
         return len(self._waiting)
 
     @property
+    def failing(self) -> int:
+        """How many keys failed when they were worked on last."""
+        return len(self._failures)
+
+    @property
     def idle(self) -> bool:
         """Nothing waits and nothing is worked on (timers may run)."""
         return not self._waiting and not self._active
@@ -37,6 +49,8 @@ class WorkQueue:
         if key in self._waiting:
             return
         self._waiting.add(key)
+        if self._waited is not None:
+            self._since[key] = asyncio.get_running_loop().time()
         if key not in self._active:
             self._order.append(key)
             self._arrived.set()
@@ -76,6 +90,8 @@ class WorkQueue:
         key = self._order.popleft()
         self._waiting.discard(key)
         self._active.add(key)
+        if self._waited is not None:
+            self._waited(asyncio.get_running_loop().time() - self._since.pop(key))
         return key
 
     def done(self, key: Key) -> None:

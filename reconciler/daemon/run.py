@@ -6,21 +6,23 @@ import asyncio
 import contextlib
 import ipaddress
 import os
-import re
-import resource
 import signal
-import socket
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from reconciler import __version__
-from reconciler.apiserver import ApiServer
+from reconciler.apiserver import ApiServer, Observing
 from reconciler.clock import SystemClock, SystemEntropy
+from reconciler.config.address import Address, parse_address
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
-from reconciler.daemon import collector, seeds, state
+from reconciler.daemon import collector, machine, seeds, state
 from reconciler.daemon.bootstrap import bootstrap
+from reconciler.daemon.health import Health
+from reconciler.daemon.metrics import Metrics
+from reconciler.daemon.reload import Reloader
+from reconciler.daemon.systemd import Notifier
 from reconciler.errors import ConfigError
 from reconciler.gitops import engine
 from reconciler.gitops.source import Sources
@@ -38,12 +40,15 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock
     from reconciler.daemon.options import Options
     from reconciler.runtime.cri import Runtime
+    from reconciler.telemetry.measures import Measured
 
 log = structlog.get_logger(__name__)
 
 #: Which address of the Service range is the cluster's DNS.
 DNS_OFFSET = 10
 CLUSTER_DOMAIN = "cluster.local"
+#: The loops without which a daemon is not ready.
+LOOPS = ("proxy", "kubelet", "controllers", "gitops", "api")
 
 
 async def run(
@@ -55,8 +60,9 @@ async def run(
 ) -> None:
     """Run a daemon until ``stop`` is set, SIGTERM or SIGINT comes, or the API asks for it.
 
-    With ``interrupted``, signals set that instead: the caller then says what is stopped (``up`` in the foreground).
-    Workloads go on running afterwards. Raises ``ConfigError`` when another daemon holds the state directory.
+    SIGHUP reads the configuration again. With ``interrupted``, signals set that instead of stopping: the caller then says
+    what is stopped (``up`` in the foreground). Workloads go on running afterwards. Raises ``ConfigError`` when another
+    daemon holds the state directory.
     """
     stop = stop or asyncio.Event()
     collector.tune()
@@ -96,6 +102,9 @@ class _Daemon:
         self._entropy = SystemEntropy()
         self._runtime = make_runtime(options, self._clock)
         self._ends_runtime = False
+        self._notifier = Notifier.from_environment(self._clock, os.environ)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._metrics_at: Address | None = None
 
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
         """Open what has a beginning and an end: runtime, store."""
@@ -103,7 +112,7 @@ class _Daemon:
         seeded = seeds.read(options.config.applications)
         await self._runtime.open()
         stack.push_async_callback(self._runtime.close)
-        _raise_file_limit()
+        machine.raise_file_limit()
         network = self._runtime.network
         store = SqliteStore(options.state_dir / "cluster.db")
         self._registry = Registry(
@@ -114,7 +123,7 @@ class _Daemon:
         await bootstrap(self._registry)
         await seeds.apply(self._registry, seeded)
         net = options.config.network
-        address = net.listen if net.listen not in ("0.0.0.0", "::") else _own_address()  # noqa: S104
+        address = machine.address_for(net.listen)
         controllers = (*all_controllers(address=address), Scheduler())
         kinds = dict.fromkeys([*required_kinds(controllers), *KINDS, *Proxy.KINDS, *engine.KINDS])
         self._cache = InformerCache(self._registry, kinds, clock=clock)
@@ -125,8 +134,8 @@ class _Daemon:
         self._kubelet = Kubelet(
             self._registry, self._cache, self._runtime, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "kubelet"), state_dir=options.state_dir,
-            node_name=node_name(), host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN),
-            cpu=(os.cpu_count() or 1) * 1000, memory=_memory(),
+            node_name=machine.node_name(), host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN),
+            cpu=machine.cpu(), memory=machine.memory(),
             prober=AlwaysReady() if pretends else None,
         )  # fmt: skip
         self._proxy = None if pretends else Proxy(
@@ -137,27 +146,45 @@ class _Daemon:
         self._sources = Sources(
             options.state_dir / "sources", self._registry, self._cache, clock=clock, entropy=entropy
         )
+        syncs = engine.SyncMeasures(self._cache.snapshot)
         self._engine = engine.Engine(
             self._registry, self._cache, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
-            honoured=self._runtime.honoured_fields,
+            honoured=self._runtime.honoured_fields, observers=[syncs.count],
         )  # fmt: skip
+        health = Health(
+            self._registry, self._cache, loops=LOOPS[self._proxy is None:], tasks=self._tasks,
+            runtime=self._runtime, clock=clock,
+        )  # fmt: skip
+        measured: list[Measured] = [self._registry, self._plane, syncs, self._kubelet]
+        if self._proxy is not None:
+            measured.append(self._proxy)
+        metrics = Metrics(measured, runtime=self._runtime.name)
+        observing = Observing(health.checks, metrics.text)
         self._api = ApiServer(
             self._registry, agent=self._kubelet, clock=clock, version=__version__,
-            details=self.details, shutdown=self.shutdown,
+            details=self.details, shutdown=self.shutdown, observing=observing,
         )  # fmt: skip
+        self._reloader = Reloader(options, self._registry)
+        if options.config.metrics.listen:
+            host, port = parse_address(options.config.metrics.listen)
+            port = await stack.enter_async_context(observing.serving(host, port))
+            self._metrics_at = Address(host, port)
 
     async def serve(self, ready: Callable[[], None] | None, on_signal: asyncio.Event) -> None:
         """Run everything until told to stop; then stop in reverse order."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal.set)
-        tasks: list[asyncio.Task[None]] = []
+        hangup = asyncio.Event()
+        if on_signal is self._stop:
+            loop.add_signal_handler(signal.SIGHUP, hangup.set)
         async with asyncio.TaskGroup() as group:
 
             def start(name: str, work: Coroutine[Any, Any, None]) -> None:
-                tasks.append(group.create_task(work, name=name))
+                self._tasks[name] = group.create_task(work, name=name)
 
+            start("watchdog", self._notifier.watch())
             start("events", self._events.run())
             start("cache", self._cache.run())
             await self._cache.synced()
@@ -170,14 +197,24 @@ class _Daemon:
             start("gitops", self._engine.run())
             start("api", self._api.serve_unix(self._options.state_dir / "api.sock"))
             await self._api.ready.wait()
+            start("reload", self._reload_on(hangup))
             log.info("ready", state=str(self._options.state_dir), **self.details()["ingress"])
+            self._notifier.ready("running")
             if ready is not None:
                 ready()
             await self._stop.wait()
             log.info("stopping; workloads go on")
-            for task in reversed(tasks):
+            self._notifier.stopping("stopping; workloads go on")
+            for task in reversed(self._tasks.values()):
                 task.cancel()
                 await asyncio.wait([task])
+
+    async def _reload_on(self, hangup: asyncio.Event) -> None:
+        while True:
+            await hangup.wait()
+            hangup.clear()
+            self._notifier.reloading()
+            self._notifier.ready(await self._reloader.reload())
 
     async def close(self) -> None:
         """End the machinery of a runtime in which nothing is left, where that was asked for."""
@@ -201,35 +238,6 @@ class _Daemon:
                 "http": proxy.http_url if proxy else "",
                 "https": proxy.https_url if proxy else "",
             },
+            "metrics": f"http://{self._metrics_at}/metrics" if self._metrics_at else "",
             "problems": [*self._runtime.problems, *(proxy.problems() if proxy else ())],
         }
-
-
-def node_name() -> str:
-    """Return this machine's name as an object's name."""
-    name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
-    return name[:63] or "node"
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open files as the system does: each proxied connection takes two.
-
-    After the runtime was opened: workloads keep the limit that they would have had.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _own_address() -> str:
-    """Return an address of this host that others can reach; nothing is sent to find it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])

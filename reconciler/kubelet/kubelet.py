@@ -12,6 +12,7 @@ from reconciler.api import kinds
 from reconciler.api.objects import Object, is_deleting, name_of, namespace_of, uid_of
 from reconciler.errors import ApiError, BadRequest, NotFound, ReconcilerError, RuntimeFailure
 from reconciler.kubelet import logs, probes
+from reconciler.kubelet.measures import KubeletMeasures
 from reconciler.kubelet.node import node_object
 from reconciler.kubelet.pod import newest
 from reconciler.kubelet.references import references
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock, Entropy
     from reconciler.control import InformerCache, Recorder
     from reconciler.runtime.cri import ContainerStatus, Runtime
+    from reconciler.telemetry.measures import Family
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +74,7 @@ class Kubelet:
         self._node = Node(
             client, cache, runtime, Volumes(state_dir, cache.snapshot),
             prober or probes.NetworkProber(runtime), recorder, clock, entropy, dns,
-            node_name, host_ip, cpu, memory,
+            node_name, host_ip, KubeletMeasures(), cpu, memory,
         )  # fmt: skip
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._references: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -82,6 +84,10 @@ class Kubelet:
             cache.subscribe(kind, self._referenced_changed)
         cache.subscribe(kinds.PERSISTENT_VOLUME, self._volume_changed)
         cache.subscribe(kinds.ENDPOINT_SLICE, self._endpoints_changed)
+
+    def measures(self) -> list[Family]:
+        """Return what runs here, in figures. Implements ``telemetry.measures.Measured``."""
+        return self._node.measures.families(w.containers() for w, _ in self._workers.values())
 
     # -- the node ------------------------------------------------------------------------------------------------
 

@@ -152,6 +152,7 @@ class ContainerProbes:
         entropy: Entropy,
         changed: Callable[[], None],
         failed: Callable[[str, str], None],
+        probed: Callable[[str, bool], None] | None = None,
     ) -> None:
         self._container = container
         self._target = target
@@ -160,6 +161,7 @@ class ContainerProbes:
         self._entropy = entropy
         self._changed = changed
         self._failed = failed
+        self._probed = probed
         started = "startupProbe" not in container
         self.state = ProbeState(started, started and "readinessProbe" not in container)
 
@@ -186,6 +188,8 @@ class ContainerProbes:
     async def _once(self, kind: str, probe: dict[str, Any]) -> bool:
         seconds = float(probe.get("timeoutSeconds", 1))
         outcome = await self._prober.check(probe, self._target, seconds)
+        if self._probed is not None:
+            self._probed(kind, outcome.ok)
         if not outcome.ok:
             self._failed(kind, outcome.message)
         return outcome.ok

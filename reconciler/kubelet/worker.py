@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.api.client import Client
     from reconciler.clock import Clock, Entropy
     from reconciler.control import InformerCache, Recorder
+    from reconciler.kubelet.measures import KubeletMeasures
     from reconciler.kubelet.volumes import Volumes
     from reconciler.runtime.cri import Runtime, SandboxStatus
 
@@ -48,6 +49,7 @@ class Node(NamedTuple):
     dns: sandbox.ClusterDNS
     name: str
     host_ip: str
+    measures: KubeletMeasures
     cpu: int = 0
     memory: int = 0
 
@@ -238,6 +240,8 @@ class PodWorker:
             self._failed(pod, name, error, "Failed")
             return
         self._tries.pop(name, None)
+        if action.attempt:
+            self._node.measures.restarted(pod)
         self._event(pod, "Normal", "Started", "Container started", name)
         post_start = (action.spec.get("lifecycle") or {}).get("postStart")
         if post_start:
@@ -355,6 +359,7 @@ class PodWorker:
         container = probes.ContainerProbes(
             spec, self._target(pod, spec, status.id, box.ip), self._node.prober,
             clock=self._node.clock, entropy=self._node.entropy, changed=self.wake, failed=failed,
+            probed=lambda kind, ok: self._node.measures.probed(kind, ok=ok),
         )  # fmt: skip
         self._probes[status.id] = (container, self._spawn(container.run()))
 

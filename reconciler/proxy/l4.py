@@ -13,6 +13,7 @@ import structlog
 if TYPE_CHECKING:
     from reconciler.proxy.balance import Balancer
     from reconciler.proxy.dial import Dialer
+    from reconciler.proxy.measures import ProxyMeasures
     from reconciler.proxy.table import Endpoint, Listener, RoutingTable
 
 log = structlog.get_logger(__name__)
@@ -95,12 +96,14 @@ class TcpListener:
         balancer: Balancer,
         dialer: Dialer,
         group: asyncio.TaskGroup,
+        measures: ProxyMeasures,
     ) -> None:
         self._listener = listener
         self._table = table
         self._balancer = balancer
         self._dialer = dialer
         self._group = group
+        self._measures = measures
         self._joined = 0
 
     async def serve(self, sock: socket.socket) -> None:
@@ -125,8 +128,10 @@ class TcpListener:
         if transport is None:
             return
         self._joined += 1
+        self._measures.connections += 1
         try:
             if self._joined > MOST_CONNECTIONS:
+                self._measures.joined("too_many")
                 _reset(transport)
             else:
                 await self._join(client, transport)
@@ -136,6 +141,7 @@ class TcpListener:
             log.exception("a connection could not be served")
         finally:
             self._joined -= 1
+            self._measures.connections -= 1
             transport.close()
 
     async def _join(self, client: _End, transport: asyncio.Transport) -> None:
@@ -143,6 +149,7 @@ class TcpListener:
         upstream = await self._connect(str(peer[0]))
         if upstream is None:
             # As a Service without endpoints does: refuse, here by a reset.
+            self._measures.joined("no_endpoint")
             _reset(transport)
             return
         loop = asyncio.get_running_loop()
@@ -151,6 +158,7 @@ class TcpListener:
         except BaseException:
             upstream.close()
             raise
+        self._measures.joined("joined")
         end.join(client)
         client.join(end)
         if transport.is_closing() and end.transport is not None:

@@ -21,6 +21,7 @@ from reconciler.proxy.upstream import Pool, Upstream
 if TYPE_CHECKING:
     from reconciler.proxy.balance import Balancer
     from reconciler.proxy.dial import Dialer
+    from reconciler.proxy.measures import ProxyMeasures
     from reconciler.proxy.table import Endpoint, RoutingTable, ServicePort
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,10 @@ class _Stale(Exception):
 
 
 class _Client:
-    """One client connection. ``unread``: it may still be sending what nobody reads."""
+    """One client connection. ``unread``: it may still be sending what nobody reads.
+
+    ``service`` and ``code`` are those of its request under way: where it goes, and what it was answered (0: nothing yet).
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -59,23 +63,27 @@ class _Client:
         self.port = int((writer.get_extra_info("sockname") or ("", 0))[1])
         self.scheme = "https" if writer.get_extra_info("ssl_object") else "http"
         self.unread = False
+        self.service = ("", "")
+        self.code = 0
 
 
 class IngressProxy:
     """Serves client connections, over TLS or not."""
 
-    def __init__(self, table: RoutingTable, balancer: Balancer, dialer: Dialer) -> None:
+    def __init__(
+        self, table: RoutingTable, balancer: Balancer, dialer: Dialer, measures: ProxyMeasures
+    ) -> None:
         self._table = table
         self._balancer = balancer
         self.pool = Pool(dialer)
-        self._clients = 0
+        self._measures = measures
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client until it goes or asks to close. Raises nothing."""
         client = _Client(reader, writer)
-        self._clients += 1
+        self._measures.clients += 1
         try:
-            if self._clients > MOST_CLIENTS:
+            if self._measures.clients > MOST_CLIENTS:
                 await _refuse(client, 503, "too many connections", close=True)
                 return
             while await self._one(client):
@@ -90,7 +98,7 @@ class IngressProxy:
         except Exception:
             log.exception("a request could not be served")
         finally:
-            self._clients -= 1
+            self._measures.clients -= 1
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
@@ -105,6 +113,16 @@ class IngressProxy:
         except asyncio.LimitOverrunError:
             client.unread = True
             return await _refuse(client, 431, "the head is too large", close=True)
+        began = asyncio.get_running_loop().time()
+        client.service, client.code = ("", ""), 0
+        try:
+            return await self._route(client, raw)
+        finally:
+            took = asyncio.get_running_loop().time() - began
+            self._measures.answered(client.service, client.code, took)
+
+    async def _route(self, client: _Client, raw: bytes) -> bool:
+        """Find who answers the request that begins with this head, and pass it on; returns whether the connection is kept."""
         try:
             request = http.parse_request(raw)
             host = http.host_of(request)
@@ -117,6 +135,7 @@ class IngressProxy:
         backend = self._table.ingress.match(host, path)
         if backend is None:
             return await _answer(client, request, 404, "no Ingress names this host and path")
+        client.service = backend.namespace, backend.service
         port = self._table.find_port(backend.namespace, backend.service, backend.port)
         if port is None:
             why = f"there is no Service {backend.service} with port {backend.port}"
@@ -258,6 +277,7 @@ async def _pass_on(
 
     After the head is out there is no other answer to give: whatever breaks then ends the client's connection.
     """
+    client.code = response.status
     if response.status == 101:
         client.writer.write(http.write_head(b"HTTP/1.1 101 Switching Protocols", response.headers))
         await body.tunnel((client.reader, client.writer), (upstream.reader, upstream.writer))
@@ -293,6 +313,7 @@ async def _answer(client: _Client, request: Head, status: int, why: str) -> bool
 async def _refuse(
     client: _Client, status: int, why: str, *, close: bool, bodiless: bool = False
 ) -> bool:
+    client.code = status
     client.writer.write(http.plain_answer(status, why, close=close, bodiless=bodiless))
     await client.writer.drain()
     return not close

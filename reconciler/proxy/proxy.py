@@ -17,6 +17,7 @@ from reconciler.proxy.balance import Balancer
 from reconciler.proxy.dial import Dialer
 from reconciler.proxy.l4 import TcpListener
 from reconciler.proxy.l7 import IngressProxy
+from reconciler.proxy.measures import ProxyMeasures
 from reconciler.proxy.names import ClusterNames
 from reconciler.proxy.table import Change, Listener, RoutingTable, slice_service
 from reconciler.proxy.tls import Certificates
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock, Entropy
     from reconciler.control import InformerCache
     from reconciler.runtime.cri import Network
+    from reconciler.telemetry.measures import Family
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +73,8 @@ class Proxy:
         self._table = RoutingTable()
         self._dialer = Dialer(network)
         self._balancer = Balancer(self._table, clock)
-        self._ingress = IngressProxy(self._table, self._balancer, self._dialer)
+        self._measures = ProxyMeasures()
+        self._ingress = IngressProxy(self._table, self._balancer, self._dialer, self._measures)
         self._resolver = dns.Resolver(
             ClusterNames(self._table, cluster_domain), entropy, dns.HostServers()
         )
@@ -112,6 +115,10 @@ class Proxy:
                 for namespace, name in names
             ]
         return found
+
+    def measures(self) -> list[Family]:
+        """Return what goes through, in figures. Implements ``telemetry.measures.Measured``."""
+        return self._measures.families(self._table, len(self.problems()))
 
     async def run(self) -> None:
         """Serve until cancelled. Raises ``ReconcilerError`` when an Ingress port cannot be had."""
@@ -214,7 +221,9 @@ class Proxy:
         if listener.protocol == "UDP":
             served = UdpListener(listener, self._table, self._balancer, self._network, group)
         else:
-            served = TcpListener(listener, self._table, self._balancer, self._dialer, group)
+            served = TcpListener(
+                listener, self._table, self._balancer, self._dialer, group, self._measures
+            )
         wait = RETRY_SECONDS
         while True:
             try:

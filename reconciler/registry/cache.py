@@ -44,6 +44,10 @@ class Cache:
             for name in sorted(names):
                 yield names[name]
 
+    def count(self) -> dict[GroupKind, int]:
+        """Return how many objects there are of each kind."""
+        return {gk: sum(map(len, spaces.values())) for gk, spaces in self._objects.items()}
+
     def kinds(self) -> GroupKinds:
         """Return the kinds that have an object."""
         return [gk for gk, namespaces in self._objects.items() if namespaces]

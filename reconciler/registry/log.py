@@ -15,6 +15,7 @@ import msgspec
 from reconciler.api.objects import Key, Object
 from reconciler.errors import StoreError, Unavailable
 from reconciler.registry.cache import Cache
+from reconciler.registry.measures import WriteMeasures
 from reconciler.registry.watches import Change, Watches
 from reconciler.store.protocol import Record
 
@@ -59,6 +60,7 @@ class RevisionLog:
         self.revision = 0  # committed: what reads show
         self.cache = Cache()
         self.watches = Watches()
+        self.measures = WriteMeasures()
 
     async def start(self) -> None:
         """Read the store. Raises ``StoreError``."""
@@ -106,16 +108,21 @@ class RevisionLog:
         await asyncio.shield(done)
 
     async def _commit_forever(self) -> None:
+        loop = asyncio.get_running_loop()
         while not (self._closing and not self._staged):
             await self._wake.wait()
             self._wake.clear()
             while self._staged:
                 batch, self._staged = self._staged, []
+                began = loop.time()
                 try:
                     await self._store.append(s.record for s in batch)
                 except StoreError as error:
+                    self.measures.writes.add("error", by=len(batch))
                     self._undo(batch, error)
                 else:
+                    self.measures.commits.observe(loop.time() - began)
+                    self.measures.writes.add("success", by=len(batch))
                     for staged in batch:
                         self._publish(staged)
             if self.revision - self._compacted_at > COMPACT_EVERY:

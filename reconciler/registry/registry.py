@@ -28,6 +28,7 @@ from reconciler.errors import (
 from reconciler.registry import admission, defaults, reads, refusals, strategy
 from reconciler.registry.allocation import ServiceAllocator
 from reconciler.registry.log import RevisionLog
+from reconciler.registry.measures import held
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock, Entropy
     from reconciler.registry.cache import GroupKinds
     from reconciler.store.protocol import Store
+    from reconciler.telemetry.measures import Family
 
 Objects = list[Object]
 
@@ -76,6 +78,15 @@ class Registry:
     async def backup(self, path: Path) -> None:
         """Write a consistent copy of the store while in use."""
         await self._store.backup(path)
+
+    async def check(self) -> None:
+        """Find out whether the store can still be written. Raises ``StoreError``."""
+        await self._store.check()
+
+    def measures(self) -> list[Family]:
+        """Return the store's figures. Implements ``telemetry.measures.Measured``."""
+        now = held(self._log.revision, self._store.size(), self._log.cache)
+        return [*now, *self._log.measures.families()]
 
     @property
     def revision(self) -> int:

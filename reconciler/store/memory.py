@@ -51,5 +51,11 @@ class MemoryStore:
     async def backup(self, path: Path) -> None:
         raise StoreError(f"a store in memory cannot be backed up to {path}")
 
+    async def check(self) -> None:
+        pass
+
+    def size(self) -> int:
+        return 0
+
     async def close(self) -> None:
         pass

@@ -51,6 +51,14 @@ class Store(Protocol):
         """Write a consistent copy to a new file while in use."""
         ...
 
+    async def check(self) -> None:
+        """Write something durable that changes nothing. Raises ``StoreError`` when that does not work any more."""
+        ...
+
+    def size(self) -> int:
+        """Return how much the store takes on disk, in bytes."""
+        ...
+
     async def close(self) -> None:
         """Finish what was asked for and close."""
         ...

@@ -108,6 +108,25 @@ class SqliteStore:
 
         await self._call(work)
 
+    async def check(self) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            checked = (
+                "INSERT INTO state VALUES ('checked', 1)"
+                " ON CONFLICT (name) DO UPDATE SET value = value + 1"
+            )
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute(checked)
+
+        await self._call(work)
+
+    def size(self) -> int:
+        sizes = 0
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(OSError):
+                sizes += self._path.with_name(self._path.name + suffix).stat().st_size
+        return sizes
+
     async def close(self) -> None:
         if self._thread is not None:
             thread, self._thread = self._thread, None

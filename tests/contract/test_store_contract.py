@@ -133,3 +133,24 @@ async def test_a_backup_is_a_store(tmp_path: Path) -> None:
     assert [r.value for r in contents.records] == [b"1"]
     await copy.close()
     await store.close()
+
+
+async def test_a_check_writes_and_changes_nothing(store: Store) -> None:
+    await store.open()
+    await store.append([Record(1, "/a", b"1")])
+    await store.check()
+    await store.check()
+    assert await store.since(0) == [Record(1, "/a", b"1")]
+    assert store.size() >= 0
+
+
+async def test_a_store_that_refuses_writes_is_found_by_a_check(tmp_path: Path) -> None:
+    """SQLite is told what it finds out when a file system has become read-only."""
+    store = SqliteStore(tmp_path / "cluster.db")
+    await store.open()
+    await store.check()
+    await store._call(lambda db: db.execute("PRAGMA query_only = 1"))
+    with pytest.raises(StoreError, match="readonly"):
+        await store.check()
+    assert store.size() > 0
+    await store.close()

@@ -7,12 +7,14 @@
     syncing      a plan applied within a deadline
     report       status: sync, health, conditions, history, inventory
     deletion     an Application taken away with what it made
+    measures     syncs and Applications in figures
     outcomes     what happens, told to observers: notifications, metrics, commit statuses
 
 It drives any ``Client``.
 """
 
 from reconciler.gitops.engine.engine import KINDS, Engine
+from reconciler.gitops.engine.measures import SyncMeasures
 from reconciler.gitops.engine.outcomes import Outcome, OutcomeKind
 
-__all__ = ["KINDS", "Engine", "Outcome", "OutcomeKind"]
+__all__ = ["KINDS", "Engine", "Outcome", "OutcomeKind", "SyncMeasures"]

@@ -1,0 +1,50 @@
+"""What this machine is: its name, its size, its address."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import socket
+
+
+def node_name() -> str:
+    """Return this machine's name as an object's name."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
+    return name[:63] or "node"
+
+
+def cpu() -> int:
+    """Return what this machine computes with, in millicores."""
+    return (os.cpu_count() or 1) * 1000
+
+
+def memory() -> int:
+    """Return this machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def address_for(listen: str) -> str:
+    """Return the address at which others reach what listens on ``listen``."""
+    return listen if listen not in ("0.0.0.0", "::") else _own_address()  # noqa: S104 - compared, not bound
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system does: each proxied connection takes two.
+
+    After the runtime was opened: workloads keep the limit that they would have had.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _own_address() -> str:
+    """Return an address of this host that others can reach; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
