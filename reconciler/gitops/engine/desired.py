@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import yaml
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object
 from reconciler.errors import SourceError
+from reconciler.gitops.digest import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from reconciler.gitops.render import Document
 
 APPLICATION_ANNOTATION = "reconciler.dev/application"
-
-_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Wanted(NamedTuple):
@@ -59,11 +56,6 @@ def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(old, dict) and isinstance(value, dict)
         result[key] = layered(old, value) if both else value  # type: ignore[arg-type]
     return result
-
-
-def digest_of(value: Any) -> str:
-    """Return a digest of JSON data."""
-    return hashlib.sha256(_encode(value)).hexdigest()[:20]
 
 
 class Desired:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of
 from reconciler.errors import ReconcilerError, RenderError, SourceError
+from reconciler.gitops.digest import digest_of
 from reconciler.gitops.engine import desired
 from reconciler.gitops.hooks import hook_of
 from reconciler.gitops.render import RenderCache, render
@@ -87,7 +88,7 @@ class Reader:
             values = desired.values_of(app)
         except SourceError as error:
             raise Invalid("SourceError", str(error)) from error
-        revision = snapshot.revision + (f"+{desired.digest_of(values)[:8]}" if values else "")
+        revision = snapshot.revision + (f"+{digest_of(values)[:8]}" if values else "")
         if revision == self._last.revision and not afresh:
             if snapshot.stale != self._last.stale:
                 self._last = self._last._replace(stale=snapshot.stale)
