@@ -68,6 +68,9 @@ class Document(NamedTuple):
     def span(self, path: Path, *, key: bool = False) -> Span:
         """Return where a path stands; for one that is not there, where its nearest parent does."""
         item = self.origin.item
+        if not path:
+            line, column = self.origin.line, self.origin.column
+            return Span(line, column, line, column)
         full: Path = path if item is None else ("items", item, *path)
         known = self.positions.of(self.origin)
         asked = len(full)

@@ -21,13 +21,14 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
+    SequenceStartEvent,
     StreamEndEvent,
 )
 
 from reconciler.api.objects import copy
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import scalar
-from reconciler.gitops.render.place import Path, Place, Places, Span
+from reconciler.gitops.render.place import Path, Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,8 @@ except ImportError:  # PyYAML without libyaml: slower, the same answers
 class Read(NamedTuple):
     """One document of a file: its value and where it begins. ``readable`` is false where findings say why.
 
-    ``start`` and ``stop`` are the characters of the file that it lies in, ``first_line`` the line of ``start``.
+    ``start`` and ``stop`` are the characters of the file that it lies in, ``first_line`` the line of ``start``; ``items``
+    are the lines and columns of its ``items``, as a ``List`` has them.
     """
 
     value: Any
@@ -68,6 +70,7 @@ class Read(NamedTuple):
     start: int = 0
     stop: int = 0
     first_line: int = 1
+    items: tuple[tuple[int, int], ...] = ()
 
 
 class _Refused(Exception):
@@ -115,7 +118,7 @@ def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
 
 def places(text: str, first_line: int = 1) -> Places:
     """Return where the keys and values of a text's first document stand, by path."""
-    found: Places = {}
+    found = Places(first_line - 1)
     rest = _Text(text, "", line=first_line - 1, json=True)
     next(_documents(rest, found), None)
     return found
@@ -193,7 +196,7 @@ def _document(
             return Read(None, line, column, readable=False, stop=-1)
         ended = found
     stop = given.start + ended.end_mark.index
-    return Read(value, line, column, readable, start, stop, first_line)
+    return Read(value, line, column, readable, start, stop, first_line, tuple(builder.items))
 
 
 def _check_version(begun: Any) -> None:
@@ -266,6 +269,9 @@ class _Builder:
         self._places = places
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._values = 0
+        #: Where the items of a List begin: each is an object of its own.
+        self.items: list[tuple[int, int]] = []
+        self._listed = False
         # Go's YAML does not know an escape that libyaml does; most texts do not hold it at all.
         self._slashes = not given.json and "\\/" in given.text
 
@@ -275,7 +281,7 @@ class _Builder:
         if self._values > MOST_VALUES:
             self._count(0, event)
         if self._places is not None:
-            self._place(event, path)
+            self._places.value(path, event)
         kind = event.__class__
         if kind is ScalarEvent:
             built = self._scalar(event)
@@ -294,16 +300,6 @@ class _Builder:
         built = make(path, depth + 1)
         self._anchors[event.anchor] = (built, self._values - before + 1)
         return built
-
-    def _place(self, event: Any, path: Path) -> None:
-        assert self._places is not None  # noqa: S101 - the caller asked
-        start, end = event.start_mark, event.end_mark
-        before = self._given.line + 1
-        span = Span(start.line + before, start.column + 1, end.line + before, end.column + 1)
-        known = self._places.get(path)
-        whole = event.__class__ is ScalarEvent or event.__class__ is AliasEvent
-        key = known.key if known is not None and known.value is None else None
-        self._places[path] = Place(key, span, whole)
 
     def _count(self, values: int, event: Any) -> None:
         self._values += values
@@ -325,7 +321,11 @@ class _Builder:
     def _sequence(self, path: Path, depth: int) -> list[Any]:
         built: list[Any] = []
         placed = self._places is not None
+        listed, self._listed = self._listed, False
         while (event := self._next()).__class__ is not SequenceEndEvent:
+            if listed:
+                mark = event.start_mark
+                self.items.append((mark.line + self._given.line + 1, mark.column + 1))
             inside = (*path, len(built)) if placed else path
             built.append(self.value(event, inside, depth))
         return built
@@ -334,32 +334,49 @@ class _Builder:
         built: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         keys: dict[str, Any] = {}
-        placed = self._places is not None
+        places, following, short = self._places, self._next, scalar.short
+        quick = places is None and not self._slashes
+        spared = 0
         inside = path
-        while (event := self._next()).__class__ is not MappingEndEvent:
+        while (event := following()).__class__ is not MappingEndEvent:
             key = self._key(event)
             if key in keys:
-                line = keys[key].line + self._given.line + 1
-                said = f'key "{key}" is already set in this mapping (line {line})'
-                self._tell("syntax/duplicate-key", said, event, "remove one of the two")
+                self._twice(key, keys[key], event)
             else:
-                keys[key] = event.start_mark
+                keys[key] = event
             if key == "<<" and _is_merge(event):
                 for part in self._merged(depth):
                     merged = {**part, **merged}
                 continue
-            if placed:
+            if places is not None:
                 inside = (*path, key)
-                self._place_key(event, inside)
-            built[key] = self.value(self._next(), inside, depth)
+                places.key(inside, event)
+            value = following()
+            # Nearly everything in a manifest is a key with one word behind it: spared two calls each.
+            if quick and value.__class__ is ScalarEvent and value.tag is None is value.anchor:
+                text = value.value
+                if not value.implicit[0]:
+                    built[key] = text
+                    spared += 1
+                    continue
+                if len(text) <= scalar.SHORT:
+                    try:
+                        built[key] = short(text)
+                    except scalar.NotJson:
+                        pass  # told below, with its place
+                    else:
+                        spared += 1
+                        continue
+            if depth == 1 and key == "items" and value.__class__ is SequenceStartEvent:
+                self._listed = True
+            built[key] = self.value(value, inside, depth)
+        self._count(spared, event)
         return {**merged, **built} if merged else built
 
-    def _place_key(self, event: Any, path: Path) -> None:
-        assert self._places is not None  # noqa: S101 - the caller asked
-        start, end = event.start_mark, event.end_mark
-        before = self._given.line + 1
-        span = Span(start.line + before, start.column + 1, end.line + before, end.column + 1)
-        self._places[path] = Place(span, None)
+    def _twice(self, key: str, first: Any, event: Any) -> None:
+        line = first.start_mark.line + self._given.line + 1
+        said = f'key "{key}" is already set in this mapping (line {line})'
+        self._tell("syntax/duplicate-key", said, event, "remove one of the two")
 
     def _merged(self, depth: int) -> list[dict[str, Any]]:
         """Return the mappings that a merge key brings in, the first one first."""
@@ -374,17 +391,22 @@ class _Builder:
         return parts
 
     def _key(self, event: Any) -> str:
-        if isinstance(event, AliasEvent):
-            value = self._alias(event)
-        elif isinstance(event, ScalarEvent):
-            value = event.value if _is_merge(event) else self._scalar(event)
+        value: Any
+        if event.__class__ is ScalarEvent:
+            value = event.value
+            if event.tag is None is event.anchor and not self._slashes:
+                if not event.implicit[0] or (len(value) <= scalar.SHORT and scalar.is_text(value)):
+                    return str(value)
+            elif _is_merge(event):
+                return "<<"
+            value = self._scalar(event)
             if event.anchor:
                 self._anchors[event.anchor] = (value, 1)
+        elif event.__class__ is AliasEvent:
+            value = self._alias(event)
         else:
             hint = "quote a value that begins with {{ or {"
             raise _Refused("syntax/key", "a key must be text", event.start_mark, hint)
-        if value.__class__ is str:
-            return str(value)
         if isinstance(value, bool):
             return "true" if value else "false"
         if value is None or isinstance(value, list | dict):

@@ -149,13 +149,15 @@ def _documents(text: str, file: File, positions: Positions) -> _One:
             )
             findings.append(document.finding("schema/missing-type", "error", told))
         elif one.value["kind"] == "List" and one.value["apiVersion"] == "v1":
-            documents += _items(document, findings)
+            documents += _items(document, one.items, findings)
         else:
             documents.append(document)
     return _One(tuple(documents), tuple(findings))
 
 
-def _items(listed: Document, findings: list[Finding]) -> list[Document]:
+def _items(
+    listed: Document, places: tuple[tuple[int, int], ...], findings: list[Finding]
+) -> list[Document]:
     """Return the items of a ``List`` as documents of their own."""
     documents = []
     items = listed.object.get("items")
@@ -165,7 +167,8 @@ def _items(listed: Document, findings: list[Finding]) -> list[Document]:
             findings.append(listed.finding("schema/type", "error", told, ("items",)))
         return []
     for number, item in enumerate(items):
-        line, column = listed.position(("items", number))
+        # A list that an alias or a merge key brought in stands elsewhere.
+        line, column = places[number] if number < len(places) else listed.origin[1:3]
         origin = listed.origin._replace(line=line, column=column, item=number)
         document = Document(item if isinstance(item, dict) else {}, origin, listed.positions)
         if not _is_word(document.object.get("kind")) or not _is_word(

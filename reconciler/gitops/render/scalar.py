@@ -28,7 +28,6 @@ class NotJson(ValueError):
     """A value that JSON cannot hold."""
 
 
-@functools.lru_cache(maxsize=8192)
 def plain(text: str) -> object:
     """Read a scalar without quotes. Raises ``NotJson`` for infinities and what is not a number.
 
@@ -53,6 +52,20 @@ def plain(text: str) -> object:
     if text.lstrip("+-") in _NOT_JSON:
         raise NotJson(f"{text} is not a number that JSON can hold")
     return text
+
+
+#: The same for short texts, of which a set of manifests has few that differ. Longer ones would fill the memory.
+SHORT = 64
+short = functools.lru_cache(maxsize=8192)(plain)
+
+
+@functools.lru_cache(maxsize=8192)
+def is_text(text: str) -> bool:
+    """Whether a short scalar without quotes is text, as nearly every key is."""
+    try:
+        return isinstance(plain(text), str)
+    except NotJson:
+        return False
 
 
 def _integer(number: str) -> int | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from reconciler.gitops.render import reader
+
+if TYPE_CHECKING:
+    from reconciler.gitops.render.place import Place
 
 
 def value(text: str) -> object:
@@ -80,15 +85,23 @@ def test_what_is_not_yaml_at_all_is_looked_at_only_so_often() -> None:
 
 def test_every_part_has_a_place() -> None:
     places = reader.places("a:\n  - b: one\n    c: {d: 'two'}\n  - &x |\n    text\n")
-    assert places[("a",)].key == (1, 1, 1, 2)
-    assert not places[("a",)].whole
-    assert places[("a", 0, "b")] == ((2, 5, 2, 6), (2, 8, 2, 11), True)
-    assert places[("a", 0, "c", "d")] == ((3, 9, 3, 10), (3, 12, 3, 17), True)
-    assert places[("a", 1)].culprit(key=False) == (4, 5, 6, 1)
+
+    def at(path: tuple[str | int, ...]) -> Place:
+        found = places.get(path)
+        assert found is not None
+        return found
+
+    assert at(("a",)).key == (1, 1, 1, 2)
+    assert not at(("a",)).whole
+    assert at(("a", 0, "b")) == ((2, 5, 2, 6), (2, 8, 2, 11), True)
+    assert at(("a", 0, "c", "d")) == ((3, 9, 3, 10), (3, 12, 3, 17), True)
+    assert at(("a", 1)).culprit(key=False) == (4, 5, 6, 1)
 
 
 def test_places_are_those_of_the_file() -> None:
     text = "x: 1\n---\n  y: 2\n  z: 3\n"
     second = reader.read(text, "f")[0][1]
     places = reader.places(text[second.start : second.stop], second.first_line)
-    assert places[("z",)].key == (4, 3, 4, 4)
+    z = places.get(("z",))
+    assert z is not None
+    assert z.key == (4, 3, 4, 4)
