@@ -18,16 +18,23 @@ from reconciler.api.objects import (
 from reconciler.api.pods import is_active
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.api.decision import Snapshot
     from reconciler.api.objects import Object
 
 
 def claim(
-    owner: Object, snapshot: Snapshot, *, finalizer: str = ""
+    owner: Object,
+    snapshot: Snapshot,
+    *,
+    finalizer: str = "",
+    fits: Callable[[Object], bool] = lambda _: True,
 ) -> tuple[list[Action], list[Object]]:
     """Return the adoptions and releases to perform, and the Pods that are the owner's (adopted ones included).
 
-    An adopted Pod gets ``finalizer``, where one is given, and a released one loses it. Cost follows the Pods that
+    An adopted Pod gets ``finalizer``, where one is given, and a released one loses it; only Pods that ``fits`` says
+    may be the owner's are adopted. Cost follows the Pods that
     the owner has and those that carry the selector's labels.
     """
     selector = owner["spec"].get("selector") or {}
@@ -50,7 +57,7 @@ def claim(
     for pod in snapshot.matching(kinds.POD, namespace, selector.get("matchLabels") or {}):
         if controller_of(pod) is not None or not is_active(pod):
             continue
-        if matching.matches(labels_of(pod)):
+        if matching.matches(labels_of(pod)) and fits(pod):
             refs = [*(pod["metadata"].get("ownerReferences") or ()), controller_ref(owner)]
             held = [*(pod["metadata"].get("finalizers") or ())]
             if finalizer and finalizer not in held:

@@ -71,10 +71,12 @@ def _stateful_set(obj: Object) -> None:
     spec.setdefault("revisionHistoryLimit", 10)
     spec.setdefault("podManagementPolicy", "OrderedReady")
     update = spec.setdefault("updateStrategy", {})
-    if isinstance(update, dict) and update.setdefault("type", "RollingUpdate") == "RollingUpdate":
-        rolling = update.setdefault("rollingUpdate", {})
-        if isinstance(rolling, dict):
-            rolling.setdefault("partition", 0)
+    if isinstance(update, dict):
+        if not update.get("type"):
+            update["type"] = "RollingUpdate"
+            update.setdefault("rollingUpdate", {})
+        if isinstance(update.get("rollingUpdate"), dict):
+            update["rollingUpdate"].setdefault("partition", 0)
     retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
     if isinstance(retention, dict):
         retention.setdefault("whenDeleted", "Retain")
