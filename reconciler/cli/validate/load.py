@@ -82,10 +82,7 @@ def load(path: Path, values: Mapping[str, Any]) -> Loaded:
 
     snapshot, naming = snapshot_of(path), _naming(path)
     rendered = render(snapshot, values=values)
-    documents = [
-        d._replace(origin=d.origin._replace(file=naming.of(d.origin.file)))
-        for d in rendered.documents
-    ]
+    documents = [d.named(naming.of(d.origin.file)) for d in rendered.documents]
     return Loaded(snapshot, naming, documents, named_from(path, rendered.findings))
 
 

@@ -48,6 +48,15 @@ class Positions:
         """Return where every key and value of a document stands, by path."""
         return _places(self, origin.start, origin.stop, origin.first_line)
 
+    def read(self, origin: Origin) -> Object:
+        """Return the object that lies at an origin, once more."""
+        found, _ = reader.read(self.text()[origin.start : origin.stop], origin.file)
+        value: Any = found[0].value if found else None
+        if origin.item is not None and isinstance(value, dict):
+            items = value.get("items")
+            value = items[origin.item] if isinstance(items, list) else None
+        return value if isinstance(value, dict) else {}
+
     def text(self) -> str:
         """Return the text that was read."""
         return self._text if isinstance(self._text, str) else self._text.decode("utf-8-sig")
@@ -58,12 +67,29 @@ def _places(positions: Positions, start: int, stop: int | None, first_line: int)
     return reader.places(positions.text()[start:stop], first_line)
 
 
-class Document(NamedTuple):
-    """One object, and where it stands. A document is the same one as long as its text is."""
+class Document:
+    """One object, and where it stands. A document is the same one as long as its text is.
 
-    object: Object
-    origin: Origin
-    positions: Positions
+    One that is known from an earlier look has no object at first: it is read when it is asked for.
+    """
+
+    __slots__ = ("_object", "origin", "positions")
+
+    def __init__(self, obj: Object | None, origin: Origin, positions: Positions) -> None:
+        self._object = obj
+        self.origin = origin
+        self.positions = positions
+
+    @property
+    def object(self) -> Object:
+        """The object, as its manifest has it. Shared: never change it."""
+        if self._object is None:
+            self._object = self.positions.read(self.origin)
+        return self._object
+
+    def named(self, file: str) -> Document:
+        """Return the same document under another name of its file."""
+        return Document(self._object, self.origin._replace(file=file), self.positions)
 
     def span(self, path: Path, *, key: bool = False) -> Span:
         """Return where a path stands; for one that is not there, where its nearest parent does."""

@@ -15,7 +15,7 @@ from reconciler.gitops.render.template import TemplateError, Templates
 from reconciler.gitops.render.written import blamed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from reconciler.gitops.source import File, Snapshot
 
@@ -44,6 +44,12 @@ class RenderCache:
         """Return what the same snapshot gave with the same values."""
         kept = self._last
         return kept[2] if kept is not None and kept[0] is snapshot and kept[1] == values else None
+
+    def prime(
+        self, path: str, digest: str, documents: Iterable[Document], findings: Iterable[Finding]
+    ) -> None:
+        """Take what a file without templates rendered to, as it was found earlier."""
+        self._files[path] = (digest, _One(tuple(documents), tuple(findings)))
 
     def file(self, path: str, digest: str) -> _One | None:
         kept = self._files.get(path)

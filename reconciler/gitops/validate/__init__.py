@@ -1,5 +1,5 @@
 """What is wrong with a set of documents: schema, rules, references, fields that nothing here honours. Pure."""
 
-from reconciler.gitops.validate.validate import ValidateCache, validate
+from reconciler.gitops.validate.validate import ValidateCache, Verdict, judge, validate
 
-__all__ = ["ValidateCache", "validate"]
+__all__ = ["ValidateCache", "Verdict", "judge", "validate"]

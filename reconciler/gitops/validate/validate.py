@@ -12,7 +12,7 @@ from reconciler.gitops.validate.references import Facts, check_references, facts
 from reconciler.gitops.validate.served import check_kind, notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.api.objects import Key
     from reconciler.gitops.finding import Finding
@@ -28,10 +28,9 @@ _KEYWORDS = {
 }
 
 
-class _Checked(NamedTuple):
-    """What is known of one document by itself; ``document`` is kept so that its identity stays its own."""
+class Verdict(NamedTuple):
+    """What is known of one document by itself. Plain data: it is kept on disk and sent between processes."""
 
-    document: Document
     findings: tuple[Finding, ...]
     facts: Facts | None
     notice: tuple[str, str] | None
@@ -41,18 +40,32 @@ class ValidateCache:
     """What documents by themselves were found to be. Keep one for each source, beside its ``RenderCache``."""
 
     def __init__(self) -> None:
-        self._checked: dict[int, _Checked] = {}
+        # The document is kept so that its identity stays its own.
+        self._known: dict[int, tuple[Document, Verdict]] = {}
         self._options: tuple[frozenset[str] | None, str] | None = None
 
-    def checked(
-        self, documents: Sequence[Document], honoured: frozenset[str] | None, namespace: str
-    ) -> list[_Checked]:
-        """Return what is known of each document; only those that are new are looked at."""
-        known = self._checked if self._options == (honoured, namespace) else {}
-        found = [known.get(id(d)) or _check(d, honoured, namespace) for d in documents]
-        self._checked = {id(c.document): c for c in found}
+    def prime(
+        self,
+        known: Iterable[tuple[Document, Verdict]],
+        honoured: frozenset[str] | None,
+        namespace: str = "default",
+    ) -> None:
+        """Take what was found earlier, with the same options."""
+        self._known = {id(one[0]): one for one in known}
         self._options = (honoured, namespace)
-        return found
+
+    def verdicts(
+        self, documents: Sequence[Document], honoured: frozenset[str] | None, namespace: str
+    ) -> list[Verdict]:
+        """Return what is known of each document; only those that are new are looked at."""
+        known = self._known if self._options == (honoured, namespace) else {}
+        found = [
+            known.get(id(d)) or (d, judge(d, honoured=honoured, namespace=namespace))
+            for d in documents
+        ]
+        self._known = {id(one[0]): one for one in found}
+        self._options = (honoured, namespace)
+        return [verdict for _, verdict in found]
 
 
 def validate(
@@ -70,27 +83,29 @@ def validate(
     of the set that it is there.
     """
     cache = cache if cache is not None else ValidateCache()
-    checked = cache.checked(documents, honoured, default_namespace)
-    findings = [f for c in checked for f in c.findings]
+    verdicts = cache.verdicts(documents, honoured, default_namespace)
+    findings = [f for v in verdicts for f in v.findings]
     told: set[str] = set()
-    for one in checked:
-        if one.notice is not None and one.notice[1] not in told:
-            rule, words = one.notice
+    for document, verdict in zip(documents, verdicts, strict=True):
+        if verdict.notice is not None and verdict.notice[1] not in told:
+            rule, words = verdict.notice
             told.add(words)
-            findings.append(one.document.finding(rule, "info", words, ("kind",)))
+            findings.append(document.finding(rule, "info", words, ("kind",)))
     if references:
-        facts = [c.facts for c in checked]
+        facts = [v.facts for v in verdicts]
         findings.extend(
             check_references(documents, facts, default_namespace, exists or (lambda _: False))
         )
     return tuple(sorted(findings, key=lambda f: (f.file, f.line, f.column, f.rule, f.message)))
 
 
-def _check(document: Document, honoured: frozenset[str] | None, namespace: str) -> _Checked:
+def judge(
+    document: Document, *, honoured: frozenset[str] | None, namespace: str = "default"
+) -> Verdict:
+    """Return what is to be said of one document by itself."""
     findings = tuple(_alone(document, honoured))
     broken = any(f.severity == "error" for f in findings)
-    return _Checked(
-        document,
+    return Verdict(
         findings,
         None if broken else facts_of(document.object, namespace),
         None if broken else notice(GroupVersionKind.of(document.object)),
