@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 import yaml
 
-from reconciler.cli.validate import named_from, snapshot_of, values_from
+from reconciler.cli.application import name_of_directory
+from reconciler.cli.building import build, source_of
+from reconciler.cli.validate import named_from, snapshot_of
 
 
 @click.command(short_help="Print the documents that would be synced.")
@@ -19,10 +21,13 @@ from reconciler.cli.validate import named_from, snapshot_of, values_from
     help="YAML file of values for *.j2 files; may be repeated.",
 )
 def command(*, path: Path, values: tuple[Path, ...]) -> None:
-    """Print the documents that PATH's manifests and templates come to, as YAML. Exit code 3 when something is wrong."""
-    from reconciler.gitops.render import render
+    """Print the documents that PATH's manifests and templates come to, as YAML. Exit code 3 when something is wrong.
 
-    rendered = render(snapshot_of(path), values=values_from(map(str, values), {}))
+    Encrypted values are never decrypted here: they are shown empty.
+    """
+    rendered = build(
+        snapshot_of(path), source_of(values, {}), name=name_of_directory(path.resolve())
+    )
     for finding in named_from(path, rendered.findings):
         click.echo(finding.text(), err=True)
     if any(f.severity == "error" for f in rendered.findings):

@@ -25,6 +25,7 @@ from reconciler.daemon.reload import Reloader
 from reconciler.daemon.systemd import Notifier
 from reconciler.errors import ConfigError
 from reconciler.gitops import engine
+from reconciler.gitops.generate import AgeKeys
 from reconciler.gitops.source import Sources
 from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet
 from reconciler.proxy import Proxy
@@ -151,6 +152,7 @@ class _Daemon:
             self._registry, self._cache, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
             honoured=self._runtime.honoured_fields, observers=[syncs.count],
+            identities=AgeKeys(options.state_dir / "keys", os.environ), scratch=options.state_dir / "build",
         )  # fmt: skip
         health = Health(
             self._registry, self._cache, loops=LOOPS[self._proxy is None:], tasks=self._tasks,

@@ -12,6 +12,7 @@ import click
 
 from reconciler.api.objects import Key, annotations_of
 from reconciler.cli import application
+from reconciler.cli.building import build
 from reconciler.cli.connection import connect
 from reconciler.cli.plan import text
 from reconciler.errors import NotFound
@@ -51,10 +52,11 @@ def command(
 
 async def _plan(settings: Settings, path: Path, app: dict[str, Any]) -> plans.Plan:
     from reconciler.cli.validate import snapshot_of
-    from reconciler.gitops.render import render
 
-    rendered = render(snapshot_of(path), values=desired.values_of(app))
     name = app["metadata"]["name"]
+    rendered = await asyncio.to_thread(
+        build, snapshot_of(path), app["spec"]["source"], name=name, state_dir=settings.state_dir
+    )
     wanted = desired.wanted(rendered.documents, name, "default")
     mask = secrets.token_bytes(16)
     async with connect(settings) as client:

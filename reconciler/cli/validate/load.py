@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reconciler.cli.building import build, source_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -30,18 +32,11 @@ def named_from(path: Path, findings: Iterable[Finding]) -> list[Finding]:
     return [f._replace(file=name.of(f.file)) for f in findings]
 
 
-def values_from(files: Iterable[str], sets: Mapping[str, Any]) -> dict[str, Any]:
-    from reconciler.gitops.engine.desired import values_of
-
-    templates = {"values": list(files), "set": dict(sets)}
-    return values_of({"spec": {"source": {"templates": templates}}})
-
-
 def validate_path(
     path: Path, values: Iterable[str] = (), sets: Mapping[str, Any] | None = None
 ) -> list[Finding]:
     """Return what is wrong with everything at a path, but for what its comments ignore. Raises ``SourceError``."""
-    loaded = [load(path, values_from(values, sets or {}))]
+    loaded = [load(path, source_of(values, sets or {}))]
     return apply_ignores(check(loaded, references=True), loaded, references=True)[0]
 
 
@@ -55,7 +50,11 @@ class Naming(NamedTuple):
         """Return a file's name as from here."""
         if not self.directory:
             return self.given
-        return path if self.given == "." else f"{self.given.rstrip('/')}/{path}"
+        return (
+            path
+            if self.given == "." or path.startswith("/")
+            else f"{self.given.rstrip('/')}/{path}"
+        )
 
 
 def _naming(path: Path) -> Naming:
@@ -76,12 +75,10 @@ class Loaded(NamedTuple):
             yield self.naming.of(path), file.data.decode("utf-8-sig", "replace")
 
 
-def load(path: Path, values: Mapping[str, Any]) -> Loaded:
-    """Read and render what lies at a path. Raises ``SourceError``."""
-    from reconciler.gitops.render import render
-
+def load(path: Path, source: Mapping[str, Any]) -> Loaded:
+    """Read what lies at a path and build it as an Application with this ``spec.source`` would. Raises ``SourceError``."""
     snapshot, naming = snapshot_of(path), _naming(path)
-    rendered = render(snapshot, values=values)
+    rendered = build(snapshot, source)
     documents = [d.named(naming.of(d.origin.file)) for d in rendered.documents]
     return Loaded(snapshot, naming, documents, named_from(path, rendered.findings))
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.building import source_of
 from reconciler.cli.validate import formats
-from reconciler.cli.validate.load import apply_ignores, check, load, values_from
+from reconciler.cli.validate.load import apply_ignores, check, load
 from reconciler.cli.validate.report import Report, ordered
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def command(
 
     A comment `# reconciler: ignore=RULE reason`, behind a line or above it, silences a finding there.
     """
-    given = values_from(map(str, values), {})
+    given = source_of(values, {})
     loaded = [load(Path(text), given) for text in dict.fromkeys(paths)]
     findings = check(loaded, references=not no_references)
     report = _report(loaded, findings, references=not no_references, strict=strict)

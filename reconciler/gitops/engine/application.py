@@ -75,6 +75,11 @@ class ApplicationLoop:
         self._comparer.moved((key,))
         self._wake.set()
 
+    def variables_changed(self, key: Key) -> None:
+        """A ConfigMap or Secret changed: if variables come from it, read again."""
+        if key in self._reader.references:
+            self._wake.set()
+
     # -- the loop ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

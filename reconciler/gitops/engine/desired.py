@@ -1,15 +1,11 @@
-"""From an Application's source to the objects it wants. Reads values files; everything else is pure."""
+"""From an Application's documents to the objects it wants. Pure."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import yaml
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object
-from reconciler.errors import SourceError
 from reconciler.gitops.digest import digest_of
 
 if TYPE_CHECKING:
@@ -31,31 +27,6 @@ class Wanted(NamedTuple):
 def manager_of(app: str) -> str:
     """Return the field manager of an Application."""
     return f"reconciler:{app}"
-
-
-def values_of(app: Object) -> dict[str, Any]:
-    """Return the values for an Application's templates: its files in order, then its ``set``. Raises ``SourceError``."""
-    templates = ((app.get("spec") or {}).get("source") or {}).get("templates") or {}
-    merged: dict[str, Any] = {}
-    for name in templates.get("values") or ():
-        try:
-            data = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise SourceError(f"values file {name}: {error}") from error
-        if data is not None and not isinstance(data, dict):
-            raise SourceError(f"values file {name}: expected a mapping at the top")
-        merged = layered(merged, data or {})
-    return layered(merged, templates.get("set") or {})
-
-
-def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values with others laid over them; mappings merge, everything else is replaced."""
-    result = dict(below)
-    for key, value in above.items():
-        old = result.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        result[key] = layered(old, value) if both else value  # type: ignore[arg-type]
-    return result
 
 
 class Desired:

@@ -17,10 +17,12 @@ from reconciler.gitops.engine.shared import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from reconciler.api.client import Client
     from reconciler.clock import Clock, Entropy
     from reconciler.control import InformerCache, Recorder
+    from reconciler.gitops.render.sops import Identities
     from reconciler.gitops.source import Source
 
 log = structlog.get_logger(__name__)
@@ -43,11 +45,13 @@ class Engine:
         source_for: Callable[[Object], Source],
         honoured: frozenset[str] | None = None,
         observers: Iterable[Callable[[Outcome], None]] = (),
+        identities: Identities | None = None,
+        scratch: Path | None = None,
     ) -> None:
         self._cache = cache
         self._shared = Shared(
             client, cache, clock, entropy, recorder, honoured, source_for,
-            secrets.token_bytes(16), Outcomes(observers),
+            secrets.token_bytes(16), Outcomes(observers), identities, scratch,
         )  # fmt: skip
         self._loops: dict[str, ApplicationLoop] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -82,6 +86,9 @@ class Engine:
         obj = new if new is not None else old
         if obj is None:
             return
+        if obj.get("kind") in ("ConfigMap", "Secret"):
+            for one in self._loops.values():
+                one.variables_changed(Key.of(obj))
         names = {annotations_of(o).get(APPLICATION_ANNOTATION) for o in (old, new) if o is not None}
         for name in names:
             loop = self._loops.get(name) if name else None

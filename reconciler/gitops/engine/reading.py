@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of
-from reconciler.errors import ReconcilerError, RenderError, SourceError
-from reconciler.gitops.digest import digest_of
+from reconciler.errors import NotFound, ReconcilerError, RenderError, SourceError
 from reconciler.gitops.engine import desired
+from reconciler.gitops.generate import Builder, variables_of
+from reconciler.gitops.generate.variables import references_of
 from reconciler.gitops.hooks import hook_of
-from reconciler.gitops.render import RenderCache, render
 from reconciler.gitops.validate import ValidateCache, validate
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from reconciler.gitops.engine.shared import Shared
     from reconciler.gitops.finding import Finding
+    from reconciler.gitops.render import Rendered
     from reconciler.gitops.source import Source
 
 #: So many findings are told in a condition.
@@ -58,11 +59,14 @@ class Reader:
         self._source: Source | None = None
         self._source_spec: Any = None
         self._watching: asyncio.Task[None] | None = None
-        self._render_cache = RenderCache()
+        self._builder = Builder(identities=shared.identities, scratch=shared.scratch)
         self._validate_cache = ValidateCache()
         self._desired = desired.Desired(name)
         self._last = Reading()
+        self._rendered: Rendered | None = None
         self.moved = asyncio.Event()
+        #: The ConfigMaps and Secrets that its variables come from: a change of one is a change of the source.
+        self.references: frozenset[Key] = frozenset()
 
     async def read(
         self, app: Object, group: asyncio.TaskGroup, *, afresh: bool, asked: bool = False
@@ -85,19 +89,23 @@ class Reader:
             if asked:
                 self._source.refresh()
             snapshot = await self._source.snapshot()
-            values = desired.values_of(app)
         except SourceError as error:
             raise Invalid("SourceError", str(error)) from error
-        revision = snapshot.revision + (f"+{digest_of(values)[:8]}" if values else "")
-        if revision == self._last.revision and not afresh:
+        namespace = (app["spec"].get("destination") or {}).get("namespace") or "default"
+        try:
+            self.references = references_of(spec or {}, namespace)
+            built = await self._builder.build(
+                snapshot, spec or {}, name=self._name, namespace=namespace,
+                variables=await variables_of(spec or {}, namespace, self._lookup),
+            )  # fmt: skip
+        except RenderError as error:
+            raise Invalid("RenderError", str(error)) from error
+        rendered, revision = built.rendered, snapshot.revision + built.suffix
+        if rendered is self._rendered and revision == self._last.revision and not afresh:
             if snapshot.stale != self._last.stale:
                 self._last = self._last._replace(stale=snapshot.stale)
             return self._last
-        try:
-            rendered = render(snapshot, values=values, cache=self._render_cache)
-        except RenderError as error:
-            raise Invalid("RenderError", str(error)) from error
-        namespace = (app["spec"].get("destination") or {}).get("namespace") or "default"
+        self._rendered = None
         findings = [
             *rendered.findings,
             *validate(
@@ -117,8 +125,17 @@ class Reader:
         hooks = {k: w for k, w in wanted.items() if hook_of(w.object) is not None}
         if hooks:
             wanted = {k: w for k, w in wanted.items() if k not in hooks}
+        self._rendered = rendered
         self._last = Reading(revision, wanted, hooks, author, message, snapshot.stale)
         return self._last
+
+    async def _lookup(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
+        if self._shared.cache.follows(kind):
+            return self._shared.cache.snapshot.get(kind, namespace, name)
+        try:
+            return await self._shared.client.get(kind, name, namespace)
+        except NotFound:
+            return None
 
     def _exists(self, key: Key) -> bool:
         kind = kinds.lookup(key.group, key.kind)

@@ -91,6 +91,10 @@ class Document:
         """Return the same document under another name of its file."""
         return Document(self._object, self.origin._replace(file=file), self.positions)
 
+    def holding(self, obj: Object) -> Document:
+        """Return a document of another object that stands in the same place: this one decrypted, or substituted."""
+        return Document(obj, self.origin, self.positions)
+
     def span(self, path: Path, *, key: bool = False) -> Span:
         """Return where a path stands; for one that is not there, where its nearest parent does."""
         item = self.origin.item
@@ -151,3 +155,5 @@ class Rendered(NamedTuple):
 
     documents: tuple[Document, ...]
     findings: tuple[Finding, ...]
+    encrypted: frozenset[str] = frozenset()  # the files that hold values encrypted by sops
+    substituting: frozenset[str] = frozenset()  # the files that hold ``${``

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import schemas
 from reconciler.gitops.finding import Finding
-from reconciler.gitops.render import reader
+from reconciler.gitops.render import reader, sops
 from reconciler.gitops.render.document import Document, Origin, Positions, Rendered
 from reconciler.gitops.render.template import TemplateError, Templates
 from reconciler.gitops.render.written import blamed
+from reconciler.gitops.source.selection import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reconciler.gitops.source import File, Snapshot
-
-_NOT_MANIFESTS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 
 #: JSON writes characters beyond U+FFFF as two escapes, which YAML does not know.
 _SURROGATES = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -28,6 +27,8 @@ _SURROGATES = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F
 class _One(NamedTuple):
     documents: tuple[Document, ...]
     findings: tuple[Finding, ...]
+    encrypted: bool = False
+    substituting: bool = False
 
 
 class RenderCache:
@@ -67,28 +68,41 @@ def render(
     *,
     values: Mapping[str, Any] | None = None,
     cache: RenderCache | None = None,
+    passed_over: frozenset[str] = frozenset(),
+    templates: bool = True,
 ) -> Rendered:
-    """Return every document of a snapshot, in the order of paths, and what is wrong with its files."""
+    """Return every document of a snapshot, in the order of paths, and what is wrong with its files.
+
+    ``passed_over`` are files that are no manifests. Without ``templates`` every other file is one, whatever its name:
+    so it is with what a tool has written.
+    """
     values = values or {}
     cache = cache if cache is not None else RenderCache()
-    given = json.dumps(values, sort_keys=True, default=str)
+    given = json.dumps([values, sorted(passed_over), templates], sort_keys=True, default=str)
     again = cache.last(snapshot, given)
     if again is not None:
         return again
-    sources = {p: f for p, f in snapshot.files.items() if p.endswith(".j2")}
-    templates = Templates({p: f.data for p, f in sources.items()}, values)
+    sources = {p: f for p, f in snapshot.files.items() if templates and p.endswith(".j2")}
+    sandbox = Templates({p: f.data for p, f in sources.items()}, values)
     shared = _digest_of_templates(sources, given)
     kept: dict[str, tuple[str, _One]] = {}
     documents: list[Document] = []
     findings = [Finding(p.rule, p.severity, p.message, p.path) for p in snapshot.problems]
     for path, file in snapshot.files.items():
+        if path in passed_over:
+            continue
         # A template may include others: it depends on all of them, and on the values.
         digest = file.digest + shared if path in sources else file.digest
-        one = cache.file(path, digest) or _render_file(file, templates)
+        one = cache.file(path, digest) or _render_file(file, sandbox if templates else None)
         kept[path] = (digest, one)
         documents += one.documents
         findings += one.findings
-    rendered = Rendered(tuple(documents), tuple(findings))
+    rendered = Rendered(
+        tuple(documents),
+        tuple(findings),
+        frozenset(path for path, (_, one) in kept.items() if one.encrypted),
+        frozenset(path for path, (_, one) in kept.items() if one.substituting),
+    )
     cache.keep(kept, (snapshot, given, rendered))
     return rendered
 
@@ -99,10 +113,10 @@ def _digest_of_templates(sources: Mapping[str, File], values: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _render_file(file: File, templates: Templates) -> _One:
+def _render_file(file: File, templates: Templates | None) -> _One:
     name = file.path.rpartition("/")[2]
-    if name in _NOT_MANIFESTS:
-        told = "kustomizations are not built: the file is passed over"
+    if templates is not None and name in KUSTOMIZATIONS:
+        told = "this kustomization is not at the source's root: it is not built (spec.source.kustomize.path names one)"
         return _One((), (Finding("source/kustomization", "warning", told, file.path),))
     try:
         text = file.data.decode("utf-8-sig")
@@ -112,7 +126,7 @@ def _render_file(file: File, templates: Templates) -> _One:
         column = error.start - (before.rfind(b"\n") + 1) + 1
         told = f"byte 0x{file.data[error.start]:02x} is not UTF-8"
         return _One((), (Finding("syntax/encoding", "error", told, file.path, line, column),))
-    if file.path.endswith(".j2"):
+    if templates is not None and file.path.endswith(".j2"):
         if name.startswith("_"):
             return _One((), ())  # a partial: only included by others
         try:
@@ -158,7 +172,7 @@ def _documents(text: str, file: File, positions: Positions) -> _One:
             documents += _items(document, one.items, findings)
         else:
             documents.append(document)
-    return _One(tuple(documents), tuple(findings))
+    return _One(tuple(documents), tuple(findings), sops.PREFIX in text, "${" in text)
 
 
 def _items(

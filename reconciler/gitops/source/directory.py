@@ -89,11 +89,18 @@ class _Handler(FileSystemEventHandler):
 class DirectorySource:
     """The manifests below a directory, or one file."""
 
-    def __init__(self, root: Path, *, clock: Clock, rescan_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Clock,
+        rescan_seconds: float = 30.0,
+        everything: bool = False,
+    ) -> None:
         self._root = root
         self._clock = clock
         self._rescan_seconds = rescan_seconds
-        self._scanner = Scanner(root)
+        self._scanner = Scanner(root, everything=everything)
         self._hint = asyncio.Event()
         self._taken = asyncio.Event()  # a snapshot was taken since a change was told last
         self._observer: BaseObserver | None = None

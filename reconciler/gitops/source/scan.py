@@ -10,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import SourceError
+from reconciler.gitops.source.selection import Selection, is_built
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 5 * 1024 * 1024
 DEEPEST = 32
 
-_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
+#: All that one source may hold, in bytes.
+LARGEST_SOURCE = 256 * 1024 * 1024
 
 #: What tells that a file's content may have changed.
 Stamp = tuple[int, int, int, int, int]
@@ -33,16 +35,18 @@ class Known(NamedTuple):
     file: File
 
 
-def is_manifest(name: str) -> bool:
-    """Whether a file's name says that it may hold manifests."""
-    return name.endswith(_SUFFIXES) and not name.startswith(".")
-
-
 class Scanner:
-    """Remembers what it has read: an unchanged file costs one ``stat``, an unchanged directory no new snapshot."""
+    """Remembers what it has read: an unchanged file costs one ``stat``, an unchanged directory no new snapshot.
 
-    def __init__(self, root: Path) -> None:
+    ``everything``: read files of every name, as Kustomize and Helm need; so it is, too, where the root holds what
+    they build.
+    """
+
+    def __init__(self, root: Path, *, everything: bool = False) -> None:
         self._given = root
+        self._everything = everything
+        self._select = Selection(everything)
+        self._size = 0
         self._root = ""
         self._known: dict[str, Known] = {}
         self._found: dict[str, Known] = {}
@@ -64,8 +68,11 @@ class Scanner:
         """Look at some files; returns whether that was enough to know the whole."""
         if self._problems or self._linked or self._last is None:
             return False  # through a link one file can have several paths
-        seen = [p for p in touched if "/." not in f"/{p}"]
+        if not self._select.everything and is_built(touched):
+            return False
+        seen = [p for p in touched if self._select.path(p)]
         self._found = found = dict(self._known)
+        self._size = 0
         try:
             for path in seen:
                 target = f"{self._root}/{path}"
@@ -74,8 +81,7 @@ class Scanner:
                     info = os.lstat(target)
                     if not stat.S_ISREG(info.st_mode) or os.path.realpath(target) != target:
                         return False
-                    if is_manifest(path.rpartition("/")[2]):
-                        self._file(target, path, info)
+                    self._file(target, path, info)
         except OSError:
             return False
         if self._problems:
@@ -89,11 +95,12 @@ class Scanner:
 
     def _look_at_all(self) -> Snapshot:
         self._linked = False
-        self._problems, self._found = [], {}
+        self._problems, self._found, self._size = [], {}, 0
         try:
             self._root = os.path.realpath(self._given, strict=True)
             if os.path.isdir(self._root):  # noqa: PTH112 - a Path for each of 10,000 files costs more than its stat
-                os.listdir(self._root)  # noqa: PTH208 - asks for the permission, before anything else
+                names = os.listdir(self._root)  # noqa: PTH208 - asks for the permission, before anything else
+                self._select = Selection(self._everything or is_built(names))
                 self._directory(self._root, "", frozenset(), 0)
             else:
                 path = os.path.basename(self._root)  # noqa: PTH119
@@ -118,7 +125,7 @@ class Scanner:
         try:
             info = os.stat(directory)  # noqa: PTH116
             with os.scandir(directory) as listing:
-                entries = [e for e in listing if not e.name.startswith(".")]
+                entries = [e for e in listing if self._select.directory(e.name)]
         except OSError as error:
             self._problem(prefix or ".", "source/unreadable", f"cannot be read: {error.strerror}")
             return
@@ -132,7 +139,7 @@ class Scanner:
                     self._link(entry, path, above | {identity}, depth)
                 elif entry.is_dir(follow_symlinks=False):
                     self._directory(entry.path, path + "/", above | {identity}, depth + 1)
-                elif is_manifest(entry.name):
+                elif self._select.file(entry.name):
                     self._file(entry.path, path, entry.stat(follow_symlinks=False))
             except FileNotFoundError as error:
                 if entry.is_symlink():
@@ -148,7 +155,7 @@ class Scanner:
         target = os.path.realpath(entry.path, strict=True)
         info = os.stat(target)  # noqa: PTH116
         directory = stat.S_ISDIR(info.st_mode)
-        if not directory and not is_manifest(entry.name):
+        if not directory and not self._select.file(entry.name):
             return
         if target != self._root and not target.startswith(self._root.rstrip("/") + "/"):
             self._problem(path, "source/outside", "a symbolic link leads outside of the directory")
@@ -160,7 +167,7 @@ class Scanner:
     def _unreadable(self, entry: os.DirEntry[str], path: str, error: OSError) -> None:
         if error.errno == errno.ELOOP:
             self._problem(path, "source/loop", "a symbolic link leads back to itself")
-        elif is_manifest(entry.name):
+        elif self._select.file(entry.name):
             self._problem(path, "source/unreadable", f"cannot be read: {error.strerror}")
 
     def _problem(self, path: str, rule: str, message: str) -> None:
@@ -168,6 +175,11 @@ class Scanner:
 
     def _file(self, target: str, path: str, info: os.stat_result) -> None:
         if not stat.S_ISREG(info.st_mode):
+            return
+        self._size += info.st_size
+        if self._size > LARGEST_SOURCE:
+            told = f"the source is larger than {LARGEST_SOURCE // 1024 // 1024} MiB"
+            self._problem(path, "source/too-large", told)
             return
         stamp = (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
         known = self._known.get(path)

@@ -19,6 +19,7 @@ from reconciler.gitops.source.git import credentials, verify
 from reconciler.gitops.source.git.credentials import Credentials
 from reconciler.gitops.source.git.spec import FIELD
 from reconciler.gitops.source.git.url import identity
+from reconciler.gitops.source.selection import asks_for_everything
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,10 +71,11 @@ class Sources:
         if path and given:
             raise SourceError("spec.source: directory and git exclude each other: give one")
         if given:
-            return self._git(app, given)
+            return self._git(app, given, everything=asks_for_everything(source))
         if not path:
             raise SourceError("spec.source: expected directory.path or git.url")
-        return DirectorySource(Path(path), clock=self._clock)
+        everything = asks_for_everything(source)
+        return DirectorySource(Path(path), clock=self._clock, everything=everything)
 
     def wake(self, urls: Iterable[str]) -> list[str]:
         """Let every source look that follows one of these repositories; returns their Applications' names."""
@@ -106,7 +108,7 @@ class Sources:
             if entry.is_dir() and entry.name.partition(".")[0] not in kept:
                 shutil.rmtree(entry, ignore_errors=True)
 
-    def _git(self, app: Object, given: Any) -> Source:
+    def _git(self, app: Object, given: Any, *, everything: bool) -> Source:
         spec = git.parse(given)
         name = app["metadata"]["name"]
         namespace = ((app.get("spec") or {}).get("destination") or {}).get("namespace") or "default"
@@ -124,7 +126,9 @@ class Sources:
             for other in self._directory.glob(f"{folder}.*"):
                 if other.name != place:
                     shutil.rmtree(other, ignore_errors=True)
-        repository = git.Repository(self._directory / place, spec, git.Access(opens, signs))
+        repository = git.Repository(
+            self._directory / place, spec, git.Access(opens, signs), everything=everything
+        )
         source = git.GitSource(
             repository, interval=spec.interval, clock=self._clock, entropy=self._entropy,
             name=name, turns=self._turns,

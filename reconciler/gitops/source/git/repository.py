@@ -40,8 +40,18 @@ class Access(NamedTuple):
 class Repository:
     """A repository under ``directory``, which is its own. Not for two callers at once."""
 
-    def __init__(self, directory: Path, spec: GitSpec, access: Access, level: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        spec: GitSpec,
+        access: Access,
+        level: int = 0,
+        *,
+        everything: bool = False,
+    ) -> None:
+        """``everything``: read files of every name, as Kustomize and Helm need."""
         self._level = level
+        self._everything = everything
         self._where = directory
         self._spec = spec
         self._access = access
@@ -219,7 +229,9 @@ class Repository:
         self, setting: Setting, name: str, revision: str
     ) -> tuple[Mapping[str, File], dict[str, Problem]]:
         git = self._git(setting)
-        self._tree = await tree.read(git, name, self._tree, self._smudge(setting))
+        self._tree = await tree.read(
+            git, name, self._tree, self._smudge(setting), everything=self._everything
+        )
         files, problems = self._tree.files, dict(self._tree.problems)
         wanted = self._tree.submodules
         if not (self._spec.submodules and wanted):

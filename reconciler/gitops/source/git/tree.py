@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.gitops.source.git import links
 from reconciler.gitops.source.git.command import GitError
-from reconciler.gitops.source.scan import LARGEST_FILE, is_manifest
+from reconciler.gitops.source.scan import LARGEST_FILE
+from reconciler.gitops.source.selection import Selection, is_built
 from reconciler.gitops.source.snapshot import File, Problem
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Tree(NamedTuple):
     files: Mapping[str, File]
     problems: Mapping[str, Problem]
     links: bool
+    selection: Selection = Selection()
 
     @property
     def submodules(self) -> dict[str, str]:
@@ -56,15 +58,27 @@ class Tree(NamedTuple):
 EMPTY = Tree("", {}, {}, {}, links=False)
 
 
-async def read(git: Git, tree: str, before: Tree, smudge: Smudge | None = None) -> Tree:
+async def read(
+    git: Git,
+    tree: str,
+    before: Tree,
+    smudge: Smudge | None = None,
+    *,
+    everything: bool = False,
+) -> Tree:
     """Read the tree of that id, given one that was read before: what has not changed is not read again.
 
-    ``smudge`` turns an LFS pointer into what it points to; without it a pointer is a problem. Raises ``GitError``.
+    ``smudge`` turns an LFS pointer into what it points to; without it a pointer is a problem. ``everything``: files of
+    every name are read; so it is, too, where the root holds what Kustomize or Helm builds. Raises ``GitError``.
     """
     if tree == before.id:
         return before
+    selection = Selection(everything)
+    if not everything:
+        names = await git("ls-tree", "-z", "--name-only", "--full-tree", tree)
+        selection = Selection(is_built([_text(name) for name in names.split(b"\0")]))
     entries: dict[str, Entry] | None = None
-    if before.id and not before.links:
+    if before.id and not before.links and before.selection == selection:
         entries = await _advanced(git, tree, before)
     if entries is None:
         entries = listed(await git("ls-tree", "-r", "-z", "--full-tree", tree))
@@ -72,16 +86,18 @@ async def read(git: Git, tree: str, before: Tree, smudge: Smudge | None = None) 
     wanted: dict[str, Entry] = entries
     problems: dict[str, Problem] = {}
     if linked:
-        wanted, problems = await _with_links(git, entries, linked)
+        wanted, problems = await _with_links(git, entries, linked, selection)
     else:
-        entries = wanted = {p: e for p, e in entries.items() if _matters(p, e)}
-    blobs = {p: e.id for p, e in wanted.items() if e.mode not in (LINK, SUBMODULE) and is_read(p)}
+        entries = wanted = {p: e for p, e in entries.items() if _matters(p, e, selection)}
+    blobs = {
+        p: e.id for p, e in wanted.items() if e.mode not in (LINK, SUBMODULE) and selection.path(p)
+    }
     for path, entry in wanted.items():
         if entry.mode == SUBMODULE and not hidden(path):
             told = "a submodule: its files are not read (spec.source.git.submodules: true fetches them)"
             problems[path] = Problem(path, "source/submodule", told, "warning")
     files = await _files(git, blobs, before, problems, smudge)
-    return Tree(tree, entries, files, problems, bool(linked))
+    return Tree(tree, entries, files, problems, bool(linked), selection)
 
 
 async def contents(
@@ -125,13 +141,8 @@ def hidden(path: str) -> bool:
     return path.startswith(".") or "/." in path
 
 
-def is_read(path: str) -> bool:
-    """Whether a path's name says that it may hold manifests."""
-    return not hidden(path) and is_manifest(path.rpartition("/")[2])
-
-
-def _matters(path: str, entry: Entry) -> bool:
-    return entry.mode in (LINK, SUBMODULE) or is_read(path)
+def _matters(path: str, entry: Entry, selection: Selection) -> bool:
+    return entry.mode in (LINK, SUBMODULE) or selection.path(path)
 
 
 def _text(path: bytes) -> str:
@@ -147,7 +158,7 @@ async def _advanced(git: Git, tree: str, before: Tree) -> dict[str, Entry] | Non
             entries.pop(path, None)
         elif entry.mode == LINK:
             return None
-        elif _matters(path, entry):
+        elif _matters(path, entry, before.selection):
             entries[path] = entry
         else:
             entries.pop(path, None)
@@ -155,7 +166,7 @@ async def _advanced(git: Git, tree: str, before: Tree) -> dict[str, Entry] | Non
 
 
 async def _with_links(
-    git: Git, entries: Mapping[str, Entry], linked: Mapping[str, Entry]
+    git: Git, entries: Mapping[str, Entry], linked: Mapping[str, Entry], selection: Selection
 ) -> tuple[dict[str, Entry], dict[str, Problem]]:
     small = await _small(git, {e.id for e in linked.values()}, LARGEST_LINK)
     texts = await _blobs(git, small)
@@ -165,7 +176,7 @@ async def _with_links(
     problems = {
         p: told
         for p, told in followed.problems.items()
-        if not hidden(p) and (told.rule != "source/outside" or is_read(p))
+        if not hidden(p) and (told.rule != "source/outside" or selection.path(p))
     }
     return {**entries, **shown}, problems
 

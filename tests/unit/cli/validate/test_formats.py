@@ -228,7 +228,8 @@ def broken(tmp_path: Path) -> Path:
     (tmp_path / "a.yaml").write_text(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndatum: {}\n"
     )
-    (tmp_path / "kustomization.yaml").write_text("resources: []\n")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/kustomization.yaml").write_text("resources: []\n")
     return tmp_path
 
 

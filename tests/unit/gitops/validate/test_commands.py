@@ -64,7 +64,8 @@ def test_standard_input_is_checked() -> None:
 
 
 def test_strict_makes_errors_of_warnings(tmp_path: Path) -> None:
-    (tmp_path / "kustomization.yaml").write_text("resources: []\n")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/kustomization.yaml").write_text("resources: []\n")
     assert CliRunner().invoke(validate.command, [str(tmp_path)]).exit_code == 0
     assert CliRunner().invoke(validate.command, [str(tmp_path), "--strict"]).exit_code == 3
 

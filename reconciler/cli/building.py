@@ -1,0 +1,43 @@
+"""What a path's files come to, for the commands that read them here: as the daemon would build them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.gitops.render import Rendered
+    from reconciler.gitops.source import Snapshot
+
+
+def source_of(values: Iterable[str | Path], sets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of an Application's ``spec.source`` that options give; files as named from here."""
+    templates: dict[str, Any] = {}
+    files = [str(Path(v).absolute()) for v in values]
+    if files:
+        templates["values"] = files
+    if sets:
+        templates["set"] = dict(sets)
+    return {"templates": templates} if templates else {}
+
+
+def build(
+    snapshot: Snapshot,
+    source: Mapping[str, Any],
+    *,
+    name: str = "release",
+    namespace: str = "default",
+    state_dir: Path | None = None,
+) -> Rendered:
+    """Return the documents of a snapshot. With ``state_dir`` its keys decrypt; without, encrypted values stay empty.
+
+    Raises ``RenderError``.
+    """
+    from reconciler.gitops.generate import AgeKeys, Builder
+
+    keys = AgeKeys(state_dir / "keys", os.environ) if state_dir is not None else None
+    builder = Builder(identities=keys, lenient=keys is None)
+    return builder.build_now(snapshot, source, name=name, namespace=namespace).rendered
