@@ -29,7 +29,15 @@ from reconciler.api.objects import (
 )
 from reconciler.api.pods import is_finished
 from reconciler.controllers.deployment import rollout
-from reconciler.controllers.deployment.status import complete, count, counts, with_conditions
+from reconciler.controllers.deployment.status import (
+    Rollout,
+    complete,
+    count,
+    counts,
+    not_created,
+    replica_failure,
+    with_conditions,
+)
 from reconciler.controllers.deployment.template import (
     HASH_LABEL,
     labelled,
@@ -47,11 +55,14 @@ if TYPE_CHECKING:
 REVISION = "deployment.kubernetes.io/revision"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
+HISTORY = "deployment.kubernetes.io/revision-history"
+#: The annotation of former revisions is no longer than this, in characters (DP12).
+LONGEST_HISTORY = 2000
 _NOT_COPIED = frozenset(
     {
         "kubectl.kubernetes.io/last-applied-configuration",
         REVISION,
-        "deployment.kubernetes.io/revision-history",
+        HISTORY,
         DESIRED,
         MAXIMUM,
         "deprecated.deployment.rollback.to",
@@ -99,6 +110,20 @@ def _revision(obj: Object) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def _is_observed(rs: Object) -> bool:
+    seen = int((rs.get("status") or {}).get("observedGeneration") or 0)
+    return seen >= int(rs["metadata"].get("generation") or 0)
+
+
+def _with_revision(history: str, number: int) -> str:
+    """Return the former revisions with one more; the oldest are forgotten where it gets too long."""
+    kept = [part for part in history.split(",") if part]
+    kept.append(str(number))
+    while len(",".join(kept)) > LONGEST_HISTORY:
+        del kept[0]
+    return ",".join(kept)
+
+
 def _size(rs: Object) -> rollout.Size:
     return rollout.Size(name_of(rs), _replicas(rs), count([rs], "availableReplicas"))
 
@@ -137,11 +162,18 @@ class _Plan:
         uid, namespace = uid_of(self.deployment), namespace_of(self.deployment)
         selector = self.spec.get("selector") or {}
         test = selectors.from_object(selector)
-        found = [
-            rs
-            for rs in self.snapshot.owned(kinds.REPLICA_SET, uid)
-            if (controller_of(rs) or {}).get("uid") == uid and test.matches(labels_of(rs))
-        ]
+        found: list[Object] = []
+        for rs in self.snapshot.owned(kinds.REPLICA_SET, uid):
+            if (controller_of(rs) or {}).get("uid") != uid:
+                continue
+            if test.matches(labels_of(rs)):
+                found.append(rs)
+            elif not is_deleting(rs):
+                refs = [r for r in rs["metadata"]["ownerReferences"] if r.get("uid") != uid]
+                released = {"metadata": {"ownerReferences": refs or None}}
+                self.adoptions.append(
+                    Patch(kinds.REPLICA_SET, namespace, name_of(rs), released, uid=uid_of(rs))
+                )
         labels = selector.get("matchLabels") or {}
         for rs in self.snapshot.matching(kinds.REPLICA_SET, namespace, labels):
             if controller_of(rs) or is_deleting(rs) or not test.matches(labels_of(rs)):
@@ -221,22 +253,44 @@ class _Plan:
         return max((_revision(rs) for rs in self.old), default=0) + 1
 
     def _renumber(self) -> list[Action]:
-        """A template that comes back gets the highest revision (DP13)."""
+        """Bring the new ReplicaSet's annotations up to date; a template that comes back gets the highest revision (DP11 to DP13)."""
         steps: list[Action] = []
         if self.new is None:
             return steps
+        has = annotations_of(self.new)
+        wanted = self._copied()
         number = _revision(self.new)
         if number < self._next_revision():
+            if number:
+                wanted[HISTORY] = _with_revision(has.get(HISTORY, ""), number)
             number = self._next_revision()
-            steps.append(self._annotate(kinds.REPLICA_SET, self.new, number))
+            wanted[REVISION] = str(number)
+        patch: dict[str, Any] = {}
+        changed = {k: v for k, v in wanted.items() if has.get(k) != v}
+        if changed:
+            patch["metadata"] = {"annotations": changed}
+        ready = int(self.spec.get("minReadySeconds") or 0)
+        if ready != int(self.new["spec"].get("minReadySeconds") or 0):
+            patch["spec"] = {"minReadySeconds": ready}
+        if patch:
+            steps.append(self._patch(self.new, patch))
         if _revision(self.deployment) != number:
-            steps.append(self._annotate(kinds.DEPLOYMENT, self.deployment, number))
+            steps.append(self._annotate(number))
         return steps
 
-    @staticmethod
-    def _annotate(kind: kinds.Kind, obj: Object, number: int) -> Patch:
+    def _copied(self) -> dict[str, str]:
+        """Return the Deployment's annotations that its new ReplicaSet carries too (DP11)."""
+        found = annotations_of(self.deployment)
+        return {k: v for k, v in found.items() if k not in _NOT_COPIED}
+
+    def _annotate(self, number: int) -> Patch:
+        obj = self.deployment
         patch = {"metadata": {"annotations": {REVISION: str(number)}}}
-        return Patch(kind, namespace_of(obj), name_of(obj), patch, uid=uid_of(obj))
+        return Patch(kinds.DEPLOYMENT, namespace_of(obj), name_of(obj), patch, uid=uid_of(obj))
+
+    @staticmethod
+    def _patch(rs: Object, patch: dict[str, Any]) -> Patch:
+        return Patch(kinds.REPLICA_SET, namespace_of(rs), name_of(rs), patch, uid=uid_of(rs))
 
     def _marks(self) -> dict[str, str]:
         return {DESIRED: str(self.replicas), MAXIMUM: str(self.replicas + self.limits.surge)}
@@ -247,7 +301,6 @@ class _Plan:
         template = self.spec["template"]
         digest = template_hash(template, int(status.get("collisionCount") or 0))
         number = self._next_revision()
-        copied = {k: v for k, v in annotations_of(self.deployment).items() if k not in _NOT_COPIED}
         selector = self.spec.get("selector") or {}
         labels = (template.get("metadata") or {}).get("labels") or {}
         name = f"{name_of(self.deployment)[: 252 - len(digest)]}-{digest}"
@@ -268,7 +321,7 @@ class _Plan:
                 "name": name,
                 "namespace": namespace_of(self.deployment),
                 "labels": {**labels, HASH_LABEL: digest},
-                "annotations": {**copied, REVISION: str(number), **self._marks()},
+                "annotations": {**self._copied(), REVISION: str(number), **self._marks()},
                 "ownerReferences": [controller_ref(self.deployment)],
             },
             "spec": spec,
@@ -277,12 +330,12 @@ class _Plan:
         notice = Notice(self.deployment, "Normal", "ScalingReplicaSet", message)
         return [
             Create(rs, notice if size else None),
-            self._annotate(kinds.DEPLOYMENT, self.deployment, number),
+            self._annotate(number),
         ]
 
     def _scale(self, rs: Object, size: int) -> Patch:
         patch = {"spec": {"replicas": size}, "metadata": {"annotations": self._marks()}}
-        return Patch(kinds.REPLICA_SET, namespace_of(rs), name_of(rs), patch, uid=uid_of(rs))
+        return self._patch(rs, patch)
 
     def _clean_up(self) -> list[Action]:
         """Forget the oldest ReplicaSets without Pods, once the rollout is over (DP29)."""
@@ -291,36 +344,42 @@ class _Plan:
             return []
         limit = self.spec.get("revisionHistoryLimit")
         keep = 10 if limit is None else int(limit)
-        idle = [
-            rs
-            for rs in self.old
-            if _replicas(rs) == 0 and count([rs], "replicas") == 0 and not is_deleting(rs)
-        ]
-        idle.sort(key=_revision)
+        alive = sorted((rs for rs in self.old if not is_deleting(rs)), key=_revision)
         return [
             Delete(kinds.REPLICA_SET, namespace_of(rs), name_of(rs), uid=uid_of(rs))
-            for rs in idle[: max(0, len(idle) - keep)]
+            for rs in alive[: max(0, len(alive) - keep)]
+            if _replicas(rs) == 0 and count([rs], "replicas") == 0 and _is_observed(rs)
         ]
 
     def _decision(self, steps: list[Action]) -> Decision:
         deployment = self.deployment
+        made = next((step.obj for step in steps if isinstance(step, Create)), None)
         status, requeue = with_conditions(
             deployment,
             counts(deployment, self.sets, self.new),
             self.replicas,
             self.replicas - self.limits.unavailable,
-            f'ReplicaSet "{name_of(self.new)}"' if self.new else
-            f'Deployment "{name_of(deployment)}"',
+            replica_failure(self.new, self.old),
+            Rollout(
+                f'ReplicaSet "{name_of(self.new)}"' if self.new
+                else f'Deployment "{name_of(deployment)}"',
+                name_of(made) if made else "", name_of(self.new) if self.new else "",
+            ),
             self.now,
         )  # fmt: skip
         # The status goes first: its write is conditional on the Deployment as it was seen.
         write = () if status == (deployment.get("status") or {}) else (self._write(status),)
 
         def failed(action: Action, error: Exception) -> Decision:
-            if isinstance(action, Create) and isinstance(error, AlreadyExists):
+            if not isinstance(action, Create):
+                return NOTHING
+            if isinstance(error, AlreadyExists):
                 collisions = int(status.get("collisionCount") or 0) + 1
                 return Decision((self._write({**status, "collisionCount": collisions}),))
-            return NOTHING
+            told = f'Failed to create new replica set "{name_of(action.obj)}": {error}'
+            failure = not_created(status, told, self.now)
+            notice = Notice(deployment, "Warning", "ReplicaSetCreateError", told)
+            return Decision((self._write(failure),), (notice,))
 
         return Decision((*write, *steps), tuple(self._events(steps)), requeue, failed)
 
@@ -333,7 +392,7 @@ class _Plan:
     def _events(self, steps: list[Action]) -> Iterator[Notice]:
         sizes = {name_of(rs): _replicas(rs) for rs in self.sets}
         for step in steps:
-            if not isinstance(step, Patch) or "spec" not in step.patch:
+            if not isinstance(step, Patch) or "replicas" not in (step.patch.get("spec") or ()):
                 continue
             before, after = sizes[step.name], step.patch["spec"]["replicas"]
             if before != after:

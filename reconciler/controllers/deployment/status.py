@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api.pods import condition, with_condition
 from reconciler.clock import parse_rfc3339, rfc3339
@@ -43,12 +43,21 @@ def complete(status: Status, replicas: int) -> bool:
     return all(int(status.get(field) or 0) == replicas for field in fields)
 
 
+class Rollout(NamedTuple):
+    """What a rollout's messages name: what progresses, the ReplicaSet being created now, and the one that is there."""
+
+    what: str
+    created: str
+    found: str
+
+
 def with_conditions(
-    deployment: Object, status: Status, replicas: int, least: int, what: str, now: float
-) -> tuple[Status, float | None]:
+    deployment: Object, status: Status, replicas: int, least: int,
+    failure: Status | None, rollout: Rollout, now: float,
+) -> tuple[Status, float | None]:  # fmt: skip
     """Return the status with its conditions, and when the progress deadline must be looked at again.
 
-    ``what`` names the ReplicaSet in messages.
+    ``failure`` is a ReplicaSet's ReplicaFailure, which is copied up (DP28).
     """
     conditions = list((deployment.get("status") or {}).get("conditions") or ())
     enough = int(status.get("availableReplicas") or 0) >= least
@@ -57,42 +66,72 @@ def with_conditions(
         "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
         f"Deployment {'has' if enough else 'does not have'} minimum availability.", now,
     )  # fmt: skip
-    conditions, requeue = _progress(deployment, status, replicas, conditions, what, now)
+    conditions, requeue = _progress(deployment, status, replicas, conditions, rollout, now)
+    if failure is None:
+        conditions = [c for c in conditions if c.get("type") != "ReplicaFailure"]
+    else:
+        reason, message = str(failure.get("reason")), str(failure.get("message"))
+        conditions = _set(conditions, "ReplicaFailure", True, reason, message, now)
     return {**status, "conditions": conditions}, requeue
+
+
+def replica_failure(new: Object | None, old: list[Object]) -> Status | None:
+    """Return the first ReplicaFailure, the new ReplicaSet's before the others'."""
+    for rs in ([new] if new else []) + old:
+        found = condition(rs, "ReplicaFailure")
+        if found is not None and found.get("status") == "True":
+            return found
+    return None
+
+
+def not_created(status: Status, message: str, now: float) -> Status:
+    """Return a status that tells that the new ReplicaSet could not be created (DP28)."""
+    conditions = _set(
+        status["conditions"], "Progressing", False, "ReplicaSetCreateError", message, now
+    )
+    return {**status, "conditions": conditions}
 
 
 def _progress(
     deployment: Object, status: Status, replicas: int,
-    conditions: list[Status], what: str, now: float,
+    conditions: list[Status], rollout: Rollout, now: float,
 ) -> tuple[list[Status], float | None]:  # fmt: skip
     old = condition(deployment, "Progressing")
+    what, deadline = rollout.what, _deadline(deployment)
     if deployment["spec"].get("paused"):
         return _set(
             conditions, "Progressing", None, "DeploymentPaused", "Deployment is paused", now
         ), None
+    # One that could not be created is told of as created only once it is there.
+    if rollout.created and (old or {}).get("reason") != "ReplicaSetCreateError":
+        reason = "NewReplicaSetCreated"
+        message = f'Created new replica set "{rollout.created}"'
+        return _set(conditions, "Progressing", True, reason, message, now, touch=True), deadline
     if complete(status, replicas):
         return _set(
             conditions, "Progressing", True, "NewReplicaSetAvailable",
             f"{what} has successfully progressed.", now,
         ), None  # fmt: skip
     if old is None:
-        reason, message = "NewReplicaSetCreated", "Created new replica set"
-        return _set(conditions, "Progressing", True, reason, message, now), _deadline(deployment)
+        reason, message = "FoundNewReplicaSet", f'Found new replica set "{rollout.found}"'
+        if not rollout.found:
+            reason, message = "ReplicaSetUpdated", f"{what} is progressing."
+        return _set(conditions, "Progressing", True, reason, message, now), deadline
     if old.get("reason") == "DeploymentPaused":
         return _set(
             conditions, "Progressing", None, "DeploymentResumed", "Deployment is resumed", now
-        ), _deadline(deployment)
-    settled = old.get("reason") == "NewReplicaSetAvailable" and _get(status, "replicas") == _get(
-        status, "updatedReplicas"
-    )
-    if not settled and _progressed(deployment.get("status") or {}, status):
+        ), deadline
+    # A rollout that was complete has no deadline: Pods that fail later are not its failure.
+    settled = old.get("reason") == "NewReplicaSetAvailable"
+    same = _get(status, "replicas") == _get(status, "updatedReplicas")
+    if not (settled and same) and _progressed(deployment.get("status") or {}, status):
         return _set(
             conditions, "Progressing", True, "ReplicaSetUpdated",
             f"{what} is progressing.", now, touch=True,
-        ), _deadline(deployment)  # fmt: skip
+        ), deadline  # fmt: skip
     if settled or old.get("reason") == "ProgressDeadlineExceeded":
         return conditions, None
-    left = parse_rfc3339(old["lastUpdateTime"]) + _deadline(deployment) - now
+    left = parse_rfc3339(old["lastUpdateTime"]) + deadline - now
     if left > 0:
         return conditions, left
     reason, message = "ProgressDeadlineExceeded", f"{what} has timed out progressing."

@@ -13,6 +13,7 @@ from reconciler.api.objects import (
     meta,
 )
 from reconciler.clock import SeededEntropy, rfc3339
+from reconciler.errors import AlreadyExists, ApiError, Forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ class World:
         self.now = now
         self.entropy = SeededEntropy(7)
         self.notices: list[str] = []
+        self.refused: set[str] = set()  # kinds that cannot be created now
 
     # Snapshot
     def get(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
@@ -71,14 +73,23 @@ class World:
         about.setdefault("creationTimestamp", rfc3339(self.now))
         about.setdefault("generation", 1)
         key = Key.of(obj)
-        assert key not in self.objects, f"{key} exists"
+        if key in self.objects:
+            raise AlreadyExists(f"{key} exists")
+        if key.kind in self.refused:
+            raise Forbidden(f"{key} is forbidden: exceeded quota")
         self.objects[key] = obj
         return obj
 
     def perform(self, decision: Decision) -> None:
+        """Perform a decision as the executor does: what follows a failure is dropped, its last word is not."""
         for step in decision.actions:
             for action in (step,) if isinstance(step, Action) else step:
-                self._one(action)
+                try:
+                    self._one(action)
+                except ApiError as error:
+                    if decision.on_error is not None:
+                        self.perform(decision.on_error(action, error))
+                    return
         self.notices += [n.message for n in decision.events]
 
     def _one(self, action: Action) -> None:
