@@ -35,6 +35,8 @@ VERBS = {
     "rollout": "Show, undo or restart a rollout.",
     "scale": "Set a workload's number of replicas.",
     "delete": "Delete objects.",
+    "backup": "Write the state directory to one file.",
+    "restore": "Make a state directory of a backup.",
     "version": "Print the version.",
     "completion": "Print a shell's completion script.",
 }

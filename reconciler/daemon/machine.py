@@ -9,7 +9,7 @@ import resource
 import socket
 
 
-def node_name() -> str:
+def hostname() -> str:
     """Return this machine's name as an object's name."""
     name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
     return name[:63] or "node"

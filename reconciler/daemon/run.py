@@ -17,7 +17,7 @@ from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.config.address import Address, parse_address
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
-from reconciler.daemon import collector, machine, seeds, state
+from reconciler.daemon import collector, identity, machine, migration, seeds, state
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.daemon.health import Health
 from reconciler.daemon.metrics import Metrics
@@ -69,6 +69,7 @@ async def run(
     collector.tune()
     state.prepare(options.state_dir)
     with state.locked(options.state_dir):
+        migration.migrate(options.state_dir, SystemClock())
         async with contextlib.AsyncExitStack() as stack:
             daemon = _Daemon(options, stop)
             await daemon.open(stack)
@@ -122,6 +123,7 @@ class _Daemon:
         await self._registry.start()
         stack.push_async_callback(self._registry.close)
         await bootstrap(self._registry)
+        node = await identity.node_name(self._registry, machine.hostname())
         await seeds.apply(self._registry, seeded)
         net = options.config.network
         address = machine.address_for(net.listen)
@@ -135,7 +137,7 @@ class _Daemon:
         self._kubelet = Kubelet(
             self._registry, self._cache, self._runtime, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "kubelet"), state_dir=options.state_dir,
-            node_name=machine.node_name(), host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN),
+            node_name=node, host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN),
             cpu=machine.cpu(), memory=machine.memory(),
             prober=AlwaysReady() if pretends else None,
         )  # fmt: skip

@@ -30,6 +30,22 @@ def prepare(state_dir: Path) -> None:
         ) from error
 
 
+def refuse_workloads(state_dir: Path) -> None:
+    """Raise ``ConfigError`` while workloads of this directory run: their supervisor holds a lock of its own."""
+    try:
+        descriptor = os.open(state_dir / "runtime" / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            f"workloads of {state_dir} still run: end them with `reconciler --state-dir {state_dir} down`"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def locked(state_dir: Path) -> Iterator[None]:
     """Hold ``daemon.lock``, with this process's id in it. Raises ``ConfigError`` when another daemon has it."""

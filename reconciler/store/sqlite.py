@@ -264,6 +264,29 @@ class SqliteStore:
         return StoreError(f"{self._path}: {error}")
 
 
+def snapshot(source: Path, target: Path) -> None:
+    """Copy a store as it is at one moment to a new file, whoever else uses it. Raises ``StoreError``, ``OSError``.
+
+    For another process than the one whose store it is: readers and the writer do not wait for each other (WAL).
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as db,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise StoreError(f"{source} is a database of something else")
+            db.backup(copy)
+            # One file, without a log beside it.
+            copy.execute("PRAGMA journal_mode = DELETE")
+            problem = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StoreError(f"{source} cannot be copied: {error}") from error
+    if problem != "ok":
+        raise StoreError(f"{source} is corrupt ({problem}): restore an older backup")
+
+
 def _answer(job: _Job, value: Any, error: Exception | None) -> None:
     def settle() -> None:
         if not job.future.done():
