@@ -111,6 +111,11 @@ STORAGE_CLASS = Kind(
 APPLICATION = Kind(
     "reconciler.dev", "v1", "Application", "applications", namespaced=False, short_names=("app",)
 )
+#: Its type is served at once (so it has a status); what its schema says is not enforced.
+CUSTOM_RESOURCE_DEFINITION = Kind(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
+    short_names=("crd", "crds"), run=False,
+)  # fmt: skip
 
 
 def _stored(
@@ -180,15 +185,7 @@ KINDS: tuple[Kind, ...] = (
         "rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
     ),
     _stored("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False),
-    _stored(
-        "apiextensions.k8s.io",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-        "crd",
-        "crds",
-        namespaced=False,
-        status=True,
-    ),
+    CUSTOM_RESOURCE_DEFINITION,
     _stored("coordination.k8s.io", "Lease", "leases"),
 )
 

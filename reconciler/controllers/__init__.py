@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.api import kinds
 from reconciler.controllers.cronjob import CronJobController
 from reconciler.controllers.daemonset import DaemonSetController
+from reconciler.controllers.definition import DefinitionController
 from reconciler.controllers.deployment import DeploymentController
 from reconciler.controllers.endpointslice import EndpointSliceController
 from reconciler.controllers.garbage import GarbageCollector
@@ -40,6 +41,7 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
         RestartOnChange(kinds.DAEMON_SET),
         EndpointSliceController(),
         NamespaceController(),
+        DefinitionController(),
         GarbageCollector(),
         IngressStatusController(address),
         LoadBalancerController(address),

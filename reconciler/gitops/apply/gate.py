@@ -33,22 +33,25 @@ def gate(live: Object | None, need: Need, applied: Object | None = None) -> Gate
         and revision_of(live) < revision_of(applied)
     ):
         return Gate(open=False, message="its change has not been seen yet")
+    if _awaits_consumer(live):
+        return Gate(open=True)
+    if live.get("kind") == "Pod" and (live.get("status") or {}).get("phase") == "Failed":
+        # To kstatus it is done, but nothing can build on it.
+        return Gate(open=False, failed=True, message=healths.health(live).message)
     state = healths.reconciled(live)
     if state.status == "Failed":
         return Gate(open=False, failed=True, message=state.message or "it has failed")
     if state.status != "Current":
         return Gate(open=False, message=state.message or state.status)
-    if need is Need.HEALTHY:
-        return _healthy(live)
-    return Gate(open=True)
+    if need is not Need.HEALTHY:
+        return Gate(open=True)
+    health = healths.health(live)
+    # What somebody has suspended on purpose holds nothing up.
+    is_open = health.status in (healths.HEALTHY, healths.SUSPENDED)
+    return Gate(is_open, message="" if is_open else health.message or health.status)
 
 
-def _healthy(live: Object) -> Gate:
-    state = healths.health(live)
-    if state.status in (healths.HEALTHY, healths.SUSPENDED):
-        # What somebody has suspended on purpose holds nothing up.
-        return Gate(open=True)
-    if live.get("kind") == "PersistentVolumeClaim" and state.status == healths.PROGRESSING:
-        # A claim that waits for its first consumer would otherwise hold up that consumer.
-        return Gate(open=True)
-    return Gate(open=False, message=state.message or state.status)
+def _awaits_consumer(live: Object) -> bool:
+    """Whether it is a claim that is not bound: it may wait for its first consumer, and must not hold that one up."""
+    phase = (live.get("status") or {}).get("phase")
+    return live.get("kind") == "PersistentVolumeClaim" and phase != "Lost"

@@ -134,7 +134,9 @@ def _wanted_edges(
             or draft.hooks[before] is not None
             or not is_passive(needed.key.kind)
         )
-        draft.hard.append(Hard(before, index, needed.reason, Need.RECONCILED, slow))
+        # A Job that runs is reconciled (kstatus); who comes after a Job wants it to have ended well.
+        need = Need.HEALTHY if needed.key.kind == "Job" else Need.RECONCILED
+        draft.hard.append(Hard(before, index, needed.reason, need, slow))
     defining = types.get((change.key.group, change.key.kind))
     if defining is not None and defining not in seen and change.action != "unchanged":
         draft.hard.append(Hard(defining, index, "it is of that type", Need.RECONCILED, slow=False))
