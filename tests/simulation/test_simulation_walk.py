@@ -115,7 +115,10 @@ class World:
     async def becomes_ready(self, name: str, after: float) -> None:
         status = {
             "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
-            "conditions": [{"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}],
+            "conditions": [
+                {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+                {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+            ],
         }  # fmt: skip
         await self.play(kinds.DEPLOYMENT, name, after, status)
 
@@ -205,7 +208,7 @@ def test_when_time_runs_out_the_culprit_is_named() -> None:
         async with World().running() as world:
             done = await world.sync(deployment("db"), deployment("web", after="db"), seconds=30)
             assert world.results["web"].error == (
-                "not started: Deployment.apps/default/db: waiting for the rollout to begin "
+                "not started: Deployment.apps/default/db: 0 of 1 replicas exist "
                 "(the sync has run out of time)"
             )
             assert world.at["web"] == 30
