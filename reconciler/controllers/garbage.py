@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
 from reconciler.api.client import Propagation
-from reconciler.api.decision import NOTHING, Absent, Action, Decision, Delete, Patch, Watch
+from reconciler.api.decision import (
+    NOTHING,
+    Absent,
+    Action,
+    Decision,
+    Delete,
+    Notice,
+    Patch,
+    Watch,
+)
 from reconciler.api.objects import (
     GroupVersionKind,
     Key,
@@ -86,36 +95,68 @@ def _dependents(owner: Object, snapshot: Snapshot) -> Iterator[tuple[kinds.Kind,
             yield kind, obj
 
 
-def _dependent(kind: kinds.Kind, obj: Object, snapshot: Snapshot) -> Decision:
-    refs = meta(obj).get("ownerReferences") or []
-    followed = set(snapshot.kinds())
-    looks: list[Action] = []
-    solid, waiting = [], []
-    for ref in refs:
+class _Owners:
+    """What has become of an object's owners."""
+
+    def __init__(self, kind: kinds.Kind, obj: Object, snapshot: Snapshot) -> None:
+        self.refs: list[dict[str, Any]] = meta(obj).get("ownerReferences") or []
+        self.solid: list[dict[str, Any]] = []  # they live
+        self.waiting: list[dict[str, Any]] = []  # they wait for this object to go
+        self.gone: list[Action] = []  # they are not there: to be asked again of the API
+        self.events: list[Notice] = []
+        followed = set(snapshot.kinds())
+        for ref in self.refs:
+            self._judge(kind, obj, ref, snapshot, followed)
+
+    def _judge(
+        self, kind: kinds.Kind, obj: Object, ref: dict[str, Any], snapshot: Snapshot,
+        followed: set[kinds.Kind],
+    ) -> None:  # fmt: skip
         key = _owner_key(obj, ref)
         owner_kind = kinds.lookup(key.group, key.kind)
         if owner_kind is None or owner_kind not in followed:
-            solid.append(ref)  # a kind that nobody follows here cannot be told absent
-            continue
+            self.solid.append(ref)  # a kind that nobody follows here cannot be told absent
+            return
+        if owner_kind.namespaced and not kind.namespaced:
+            # Which one is meant cannot be told: nothing is deleted for it (G07).
+            self.solid.append(ref)
+            self._misplaced(obj, ref, "cluster-scoped objects cannot have namespaced owners")
+            return
         owner = snapshot.get(owner_kind, key.namespace, key.name)
         if owner is None or uid_of(owner) != ref.get("uid"):
-            looks.append(Absent(owner_kind, key.namespace, key.name, str(ref.get("uid") or "")))
+            uid = str(ref.get("uid") or "")
+            self.gone.append(Absent(owner_kind, key.namespace, key.name, uid))
+            if any(uid_of(other) == uid for other in snapshot.list(owner_kind)):
+                told = f"ownerRef {ref.get('kind')}/{key.name} does not exist in namespace {key.namespace}"
+                self._misplaced(obj, ref, told)
         elif is_deleting(owner) and FOREGROUND in (meta(owner).get("finalizers") or ()):
-            waiting.append(ref)
+            self.waiting.append(ref)
         else:
-            solid.append(ref)
-    if not refs or (not looks and not waiting):
-        return NOTHING
+            self.solid.append(ref)
+
+    def _misplaced(self, obj: Object, ref: dict[str, Any], told: str) -> None:
+        message = f"{told}, uid: {ref.get('uid')}"
+        self.events.append(Notice(obj, "Warning", "OwnerRefInvalidNamespace", message))
+
+
+def _dependent(kind: kinds.Kind, obj: Object, snapshot: Snapshot) -> Decision:
+    owners = _Owners(kind, obj, snapshot)
+    events = tuple(owners.events)
+    if not owners.gone and not owners.waiting:
+        return Decision((), events)
     where = (kind, namespace_of(obj), name_of(obj))
-    if solid:
-        if not looks:
+    if owners.solid:
+        # One that lives keeps it; the others are forgotten, also those that would wait for it (G05).
+        if len(owners.solid) == len(owners.refs):
             return NOTHING
-        patch = {"metadata": {"ownerReferences": [*solid, *waiting]}}
-        return Decision((*looks, Patch(*where, patch, uid=uid_of(obj))))
-    # An owner that waits in the foreground wants its dependents to wait for theirs.
-    holds = bool(waiting) and any(True for _ in _dependents(obj, snapshot))
+        patch = {"metadata": {"ownerReferences": owners.solid}}
+        return Decision((*owners.gone, Patch(*where, patch, uid=uid_of(obj))), events)
+    # An owner that waits in the foreground wants its dependents to wait for theirs; not in a circle, though (G08).
+    holds = bool(owners.waiting) and any(
+        not is_deleting(dependent) for _, dependent in _dependents(obj, snapshot)
+    )
     how = Propagation.FOREGROUND if holds else Propagation.BACKGROUND
-    return Decision((*looks, Delete(*where, uid=uid_of(obj), propagation=how)))
+    return Decision((*owners.gone, Delete(*where, uid=uid_of(obj), propagation=how)), events)
 
 
 def _without(kind: kinds.Kind, obj: Object, finalizer: str) -> Patch:

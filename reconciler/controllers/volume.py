@@ -31,6 +31,7 @@ from reconciler.api.quantities import parse as quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
 
     from reconciler.api.decision import Snapshot
     from reconciler.api.objects import Object
@@ -42,9 +43,8 @@ _BOUND_BY = "pv.kubernetes.io/bound-by-controller"
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _PVC_PROTECTION = "kubernetes.io/pvc-protection"
 _PV_PROTECTION = "kubernetes.io/pv-protection"
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _CLAIM, _VOLUME = kinds.PERSISTENT_VOLUME_CLAIM, kinds.PERSISTENT_VOLUME
-#: How long until a claim that fits nowhere is looked at again, in seconds (V05).
-RETRY = 15.0
 
 
 class ClaimController:
@@ -152,19 +152,18 @@ def _release_protection(kind: kinds.Kind, obj: Object, finalizer: str, held: boo
 
 
 def _bound(claim: Object, volume: Object | None) -> Decision:
-    """Complete a binding, or tell that the volume is lost (V05, V06, V16)."""
+    """Complete a binding, or tell why there is none (V05, V06, V16)."""
     status = claim.get("status") or {}
     where = (_CLAIM, namespace_of(claim), name_of(claim))
     ref = (volume["spec"].get("claimRef") or {}) if volume else {}
-    ours = volume is not None and _refers(ref, claim)
-    if volume is None or (ref and not ours):
-        if _BIND_COMPLETED not in annotations_of(claim):
-            return Decision(requeue_after=RETRY)
-        if status.get("phase") == "Lost":
-            return NOTHING
-        notice = Notice(claim, "Warning", "ClaimLost", "Bound claim has lost its PersistentVolume.")
-        lost = UpdateStatus(*where, {**status, "phase": "Lost"}, uid_of(claim))
-        return Decision((lost,), (notice,))
+    if volume is None or (ref and not _refers(ref, claim)):
+        if _BIND_COMPLETED in annotations_of(claim):
+            return _lost(claim, misbound=volume is not None)
+        told = f'volume "{claim["spec"]["volumeName"]}" already bound to a different claim.'
+        return _waits(claim, "FailedBinding", told) if volume else NOTHING
+    if not ref.get("uid") and (problem := _mismatch(claim, volume)):
+        told = f'Cannot bind to requested volume "{name_of(volume)}": {problem}'
+        return _waits(claim, "VolumeMismatch", told)
     wanted = {
         **status,
         "phase": "Bound",
@@ -179,7 +178,61 @@ def _bound(claim: Object, volume: Object | None) -> Decision:
     if _BIND_COMPLETED not in annotations_of(claim):
         patch = {"metadata": {"annotations": {_BIND_COMPLETED: "yes"}}}
         actions.append(Patch(*where, patch, uid=uid_of(claim)))
-    return Decision(tuple(actions))
+    return Decision((*actions, *_grow(claim, volume)))
+
+
+def _lost(claim: Object, *, misbound: bool) -> Decision:
+    status = claim.get("status") or {}
+    if status.get("phase") == "Lost":
+        return NOTHING
+    reason, told = (
+        "ClaimLost",
+        "Bound claim has lost its PersistentVolume. Data on the volume is lost!",
+    )
+    if misbound:
+        reason = "ClaimMisbound"
+        told = "Two claims are bound to the same volume, this one is bound incorrectly"
+    lost = UpdateStatus(
+        _CLAIM, namespace_of(claim), name_of(claim), {**status, "phase": "Lost"}, uid_of(claim)
+    )
+    return Decision((lost,), (Notice(claim, "Warning", reason, told),))
+
+
+def _waits(claim: Object, reason: str, message: str, type_: str = "Warning") -> Decision:
+    """Leave a claim Pending, and say why. A volume or class that changes wakes it: nothing is polled."""
+    return Decision((), (Notice(claim, type_, reason, message),))
+
+
+def _mismatch(claim: Object, volume: Object) -> str:
+    """Return why a volume that a claim names does not do (V05)."""
+    wants, has = claim["spec"], volume["spec"]
+    if _storage(volume["spec"].get("capacity")) < _requested(claim):
+        return "requested PV is too small"
+    if (has.get("storageClassName") or "") != (wants.get("storageClassName") or ""):
+        return "storageClassName does not match"
+    if (has.get("volumeMode") or "Filesystem") != (wants.get("volumeMode") or "Filesystem"):
+        return "incompatible volumeMode"
+    if not set(wants.get("accessModes") or ()) <= set(has.get("accessModes") or ()):
+        return "incompatible accessMode"
+    return ""
+
+
+def _requested(claim: Object) -> Fraction:
+    return _storage((claim["spec"].get("resources") or {}).get("requests"))
+
+
+def _storage(amounts: dict[str, Any] | None) -> Fraction:
+    return quantity((amounts or {}).get("storage", 0))
+
+
+def _grow(claim: Object, volume: Object) -> list[Action]:
+    """A directory has the room of its disk: a claim that asks for more gets it at once (V20)."""
+    provisioned = annotations_of(volume).get(_PROVISIONED_BY) == PROVISIONER
+    if not provisioned or _storage(volume["spec"].get("capacity")) >= _requested(claim):
+        return []
+    capacity = {"storage": claim["spec"]["resources"]["requests"]["storage"]}
+    patch = {"spec": {"capacity": capacity}}
+    return [Patch(_VOLUME, "", name_of(volume), patch, uid=uid_of(volume))]
 
 
 def _refers(ref: dict[str, Any], claim: Object) -> bool:
@@ -203,7 +256,12 @@ def _claim_ref(claim: Object) -> dict[str, Any]:
 
 
 def _unbound(claim: Object, snapshot: Snapshot) -> Decision:
-    class_name = claim["spec"].get("storageClassName") or ""
+    class_name = claim["spec"].get("storageClassName")
+    if class_name is None and (default := _default_class(snapshot)):
+        patch: dict[str, Any] = {"spec": {"storageClassName": default}}
+        return Decision(
+            (Patch(_CLAIM, namespace_of(claim), name_of(claim), patch, uid=uid_of(claim)),)
+        )
     storage = snapshot.get(kinds.STORAGE_CLASS, "", class_name) if class_name else None
     node = annotations_of(claim).get(SELECTED_NODE)
     waits = (storage or {}).get("volumeBindingMode") == "WaitForFirstConsumer" and not node
@@ -216,36 +274,53 @@ def _unbound(claim: Object, snapshot: Snapshot) -> Decision:
             steps.append(_refer(volume, claim))
         bind = Patch(_CLAIM, namespace_of(claim), name_of(claim), patch, uid=uid_of(claim))
         return Decision((*steps, bind))
-    if waits or storage is None or storage.get("provisioner") != PROVISIONER:
-        return Decision(requeue_after=None if waits else RETRY)
+    if waits:
+        told = "waiting for first consumer to be created before binding"
+        return Decision((), (Notice(claim, "Normal", "WaitForFirstConsumer", told),))
+    if not class_name:
+        told = "no persistent volumes available for this claim and no storage class is set"
+        return _waits(claim, "FailedBinding", told, "Normal")
+    if storage is None:
+        told = f'storageclass.storage.k8s.io "{class_name}" not found'
+        return _waits(claim, "ProvisioningFailed", told)
+    if storage.get("provisioner") != PROVISIONER:
+        told = (
+            "Waiting for a volume to be created either by the external provisioner "
+            f"'{storage.get('provisioner')}' or manually by the system administrator."
+        )
+        return _waits(claim, "ExternalProvisioning", told, "Normal")
     return _provision(claim, storage, node, snapshot)
+
+
+def _default_class(snapshot: Snapshot) -> str:
+    """Return the default class' name, the newest of several: a claim without one gets it, also later (V10)."""
+    found = [
+        c
+        for c in snapshot.list(kinds.STORAGE_CLASS)
+        if annotations_of(c).get(_DEFAULT_CLASS) == "true"
+    ]
+    newest = max(
+        found, key=lambda c: (meta(c).get("creationTimestamp") or "", name_of(c)), default={}
+    )
+    return name_of(newest)
 
 
 def _best(claim: Object, snapshot: Snapshot, *, only_reserved: bool) -> Object | None:
     """Choose a volume: one reserved for the claim; else fewest modes, then smallest (V02 to V04)."""
-    spec = claim["spec"]
-    modes = set(spec.get("accessModes") or ())
-    size = quantity(((spec.get("resources") or {}).get("requests") or {}).get("storage", 0))
-    selector = selectors.from_object(spec.get("selector") or {})
+    selector = selectors.from_object(claim["spec"].get("selector") or {})
     fitting = []
     for volume in snapshot.list(_VOLUME):
-        has = volume["spec"]
-        ref = has.get("claimRef")
-        capacity = quantity((has.get("capacity") or {}).get("storage", 0))
-        if (
-            is_deleting(volume)
-            or (ref and not _refers(ref, claim))
-            or (has.get("storageClassName") or "") != (spec.get("storageClassName") or "")
-            or (has.get("volumeMode") or "Filesystem") != (spec.get("volumeMode") or "Filesystem")
-            or not modes <= set(has.get("accessModes") or ())
-            or capacity < size
-        ):
+        ref = volume["spec"].get("claimRef")
+        if is_deleting(volume) or (ref and not _refers(ref, claim)) or _mismatch(claim, volume):
             continue
         if ref:
             return volume
-        if not only_reserved and selector.matches(labels_of(volume)):
-            rank = (len(has.get("accessModes") or ()), capacity, name_of(volume))
-            fitting.append((rank, volume))
+        free = (volume.get("status") or {}).get("phase") in ("Available", "Pending", None)
+        if free and not only_reserved and selector.matches(labels_of(volume)):
+            modes = len(volume["spec"].get("accessModes") or ())
+            fitting.append(
+                ((modes, _storage(volume["spec"].get("capacity")), name_of(volume)), volume)
+            )
     return min(fitting, key=lambda found: found[0])[1] if fitting else None
 
 

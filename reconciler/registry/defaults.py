@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of
+from reconciler.api.quantities import parse as quantity
 from reconciler.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from fractions import Fraction
 
     from reconciler.api.kinds import Kind
 
@@ -33,6 +35,28 @@ def check_namespace(
             group=kind.group,
             name=name,
         )
+
+
+def check_growth(before: Object, after: Object, head: Callable[[Key], Object | None]) -> None:
+    """Refuse that a claim asks for more than it did where its class does not allow it (V20)."""
+    old, new = (_asked(claim) for claim in (before, after))
+    if new <= old or not old:
+        return
+    name = str(before["spec"].get("storageClassName") or "")
+    found = head(Key("storage.k8s.io", "StorageClass", "", name)) if name else None
+    if found is None or not found.get("allowVolumeExpansion"):
+        claim = before["metadata"]["name"]
+        raise Forbidden(
+            f'persistentvolumeclaims "{claim}" is forbidden: only dynamically provisioned pvc can be resized '
+            "and the storageclass that provisions the pvc must support resize",
+            kind="persistentvolumeclaims",
+            name=claim,
+        )
+
+
+def _asked(claim: Object) -> Fraction:
+    requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
+    return quantity(requests.get("storage", 0))
 
 
 def fill_classes(obj: Object, kind: Kind, listed: Callable[[Kind], Iterable[Object]]) -> None:

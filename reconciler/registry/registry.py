@@ -349,6 +349,8 @@ class Registry:
         strategy.prepare_update(after, before, kind)
         if changed or after["metadata"] != before["metadata"]:
             refusals.refuse(kind, key.name, admission.validate_update(before, after))
+        if changed and kind is kinds.PERSISTENT_VOLUME_CLAIM:
+            defaults.check_growth(before, after, self._log.head)
         if changed and kind is kinds.SERVICE:
             self._services.fill(after, before, hold=not dry_run)
         return after

@@ -15,7 +15,7 @@ from reconciler.api.pods import condition, is_finished, with_condition
 from reconciler.clock import rfc3339
 from reconciler.scheduler.filters import reason_against
 from reconciler.scheduler.resources import Usage, requests_of, score
-from reconciler.scheduler.volumes import claims_to_wait_for
+from reconciler.scheduler.volumes import claims_to_wait_for, holds_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,9 +82,11 @@ def _is_ours(pod: Object) -> bool:
     )
 
 
-def _pod(pod: Object, _: Snapshot) -> Iterator[Key]:
+def _pod(pod: Object, snapshot: Snapshot) -> Iterator[Key]:
     if _is_ours(pod):
         yield Key.of(pod)
+    elif (is_finished(pod) or is_deleting(pod)) and holds_alone(pod, snapshot):
+        yield from _pending_with_claim(pod, snapshot)
 
 
 def _all_pending(_: Object, snapshot: Snapshot) -> Iterator[Key]:

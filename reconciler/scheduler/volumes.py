@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.api import kinds
 from reconciler.api.decision import Action, Patch
 from reconciler.api.objects import annotations_of, is_deleting, name_of, namespace_of, uid_of
+from reconciler.api.pods import is_finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,11 @@ def claims_to_wait_for(pod: Object, node: str, snapshot: Snapshot) -> Claims:
         if phase == "Lost":
             return Claims(f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume')
         if phase == "Bound":
+            if _is_taken(pod, claim, snapshot):
+                return Claims(
+                    "node(s) has pod using PersistentVolumeClaim with the same name and "
+                    "ReadWriteOncePod access mode"
+                )
             continue
         class_name = claim["spec"].get("storageClassName")
         storage_class = snapshot.get(kinds.STORAGE_CLASS, "", class_name) if class_name else None
@@ -60,3 +66,29 @@ def claims_to_wait_for(pod: Object, node: str, snapshot: Snapshot) -> Claims:
                 Patch(kinds.PERSISTENT_VOLUME_CLAIM, namespace_of(pod), name, patch, uid_of(claim))
             )
     return Claims("", tuple(actions), unbound)
+
+
+def holds_alone(pod: Object, snapshot: Snapshot) -> bool:
+    """Whether a Pod mounts a claim that is for one Pod alone: its end is what another waits for."""
+    found = (
+        snapshot.get(kinds.PERSISTENT_VOLUME_CLAIM, namespace_of(pod), name)
+        for name in claim_names(pod)
+    )
+    return any(claim is not None and _is_for_one(claim) for claim in found)
+
+
+def _is_for_one(claim: Object) -> bool:
+    return "ReadWriteOncePod" in (claim["spec"].get("accessModes") or ())
+
+
+def _is_taken(pod: Object, claim: Object, snapshot: Snapshot) -> bool:
+    """Whether another Pod holds a claim that is for one Pod alone (V22)."""
+    if not _is_for_one(claim):
+        return False
+    return any(
+        other["spec"].get("nodeName")
+        and not is_finished(other)
+        and uid_of(other) != uid_of(pod)
+        and name_of(claim) in claim_names(other)
+        for other in snapshot.list(kinds.POD, namespace_of(pod))
+    )

@@ -70,3 +70,29 @@ def test_a_cordoned_node_takes_nothing() -> None:
     key = _pod(world, "a")
     world.settle(Scheduler())
     assert "unschedulable" in _condition(world.objects[key])[1]
+
+
+def test_a_claim_for_one_pod_keeps_another_pending() -> None:
+    """V22: until the first is over."""
+    world = _world()
+    world.add(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data", "namespace": "default"},
+            "spec": {"accessModes": ["ReadWriteOncePod"]},
+            "status": {"phase": "Bound"},
+        }
+    )
+    first, second = _pod(world, "a"), _pod(world, "b")
+    mount = {"name": "d", "persistentVolumeClaim": {"claimName": "data"}}
+    for key in (first, second):
+        world.change(key, volumes=[mount])
+    world.settle(Scheduler())
+    assert world.objects[first]["spec"]["nodeName"] == "here"
+    assert "ReadWriteOncePod access mode" in _condition(world.objects[second])[1]
+    world.end_pod(world.objects[first])
+    woken = [k for w in Scheduler().watches[:1] for k in w.keys(world.objects[first], world)]
+    assert woken == [second]
+    world.settle(Scheduler())
+    assert world.objects[second]["spec"]["nodeName"] == "here"
