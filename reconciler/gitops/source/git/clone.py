@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.errors import SourceError
 from reconciler.gitops.source.git.command import GitError, GitTimeout, Setting, run
 from reconciler.gitops.source.git.semver import Range
+from reconciler.gitops.source.git.tree import DIRECTORY, Entry
 from reconciler.gitops.source.snapshot import Commit
 
 if TYPE_CHECKING:
@@ -190,10 +191,12 @@ class Clone:
         except GitError as error:
             raise self._judged(error) from error
 
-    async def missing(self, setting: Setting, tree: str) -> list[str]:
-        """Return the ids of a tree's objects that were left at the server."""
+    async def missing(self, setting: Setting, entry: Entry) -> list[str]:
+        """Return the ids of the objects at an entry that were left at the server."""
+        if entry.mode != DIRECTORY:
+            return [] if await self.peeled(setting, entry.id, "blob") else [entry.id]
         listed = await self.read(
-            setting, "rev-list", "--objects", "--no-object-names", "--missing=print", tree
+            setting, "rev-list", "--objects", "--no-object-names", "--missing=print", entry.id
         )
         return [line[1:] for line in listed.decode().split() if line.startswith("?")]
 
@@ -207,7 +210,7 @@ class Clone:
             raise self._judged(error, local=True) from error
 
     async def peeled(self, setting: Setting, name: str, kind: str = "commit") -> str:
-        """Return the id of the commit (or another kind) that a ref of ours leads to, or an empty text."""
+        """Return the id of the commit (or another kind) that a name of ours leads to, or an empty text."""
         try:
             found = await run(
                 setting, "rev-parse", "--verify", "--quiet", f"{name}^{{{kind}}}",
@@ -219,15 +222,17 @@ class Clone:
             return ""
         return found.decode().strip()
 
-    async def kind(self, setting: Setting, name: str) -> str:
-        """Return what an object is: blob, tree, commit, tag; an empty text where it is not there."""
-        try:
-            found = await run(setting, "cat-file", "-t", name, seconds=LOCAL_SECONDS)
-        except GitTimeout:
-            raise
-        except GitError:
-            return ""
-        return found.decode().strip()
+    async def entry(self, setting: Setting, revision: str, path: str) -> Entry | None:
+        """Return what a commit has at a path; an empty path is its root. None: nothing."""
+        if not path:
+            root = await self.read(setting, "rev-parse", "--verify", f"{revision}^{{tree}}")
+            return Entry(DIRECTORY, root.decode().strip())
+        listed = await self.read(setting, "ls-tree", "-z", "--full-tree", revision, "--", path)
+        head, tab, _ = listed.partition(b"\t")
+        if not tab:
+            return None
+        mode, _, name = head.decode().split(" ")
+        return Entry(mode, name)
 
     async def commit(self, setting: Setting, name: str, ref: str, url: str) -> Commit:
         """Return who made a commit, and why."""

@@ -104,6 +104,7 @@ def _argv(setting: Setting, program: str, arguments: tuple[str, ...]) -> list[st
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_LITERAL_PATHSPECS": "1",
         **{k: os.environ[k] for k in _INHERITED if k in os.environ},
         **setting.extra,
     }
@@ -217,10 +218,22 @@ _NOISE = re.compile(
 )
 
 
+#: What ssh says in a frame of signs, in a line.
+_KNOWN = (
+    ("Host key verification failed", "the server's host key is not the one in known_hosts"),
+    ("Permission denied (publickey", "the server refuses the ssh key"),
+)
+
+
 def _explained(complaint: str) -> str:
     """Return what git said went wrong, in one line without secrets."""
+    known = next((told for words, told in _KNOWN if words in complaint), "")
+    if known:
+        return known
     lines = [redacted(line.strip()) for line in complaint.splitlines() if line.strip()]
     told = [line for line in lines if not _NOISE.search(line)]
-    first = [line for line in told if line.startswith(("fatal:", "error:", "ssh:"))] or told
-    text = "; ".join(dict.fromkeys(re.sub(r"^(fatal|error): ", "", line) for line in first[:3]))
+    starts = ("fatal:", "error:", "ssh:")
+    first = next((i for i, line in enumerate(told) if line.startswith(starts)), 0)
+    plain = (re.sub(r"^(fatal|error): ", "", line) for line in told[first : first + 3])
+    text = "; ".join(dict.fromkeys(plain))
     return "".join(c if c.isprintable() else " " for c in text)[:500]

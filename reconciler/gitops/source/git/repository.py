@@ -109,19 +109,17 @@ class Repository:
         """Return the files of a revision. Raises ``SourceError``, and ``CorruptError`` where the clone is damaged."""
         spec = self._spec
         with self._local() as setting:
-            at = f"{revision}:{spec.path}" if spec.path else f"{revision}^{{tree}}"
-            kind = await self._clone.kind(setting, at)
-            if not kind:
-                if not await self._clone.kind(setting, f"{revision}^{{tree}}"):
-                    raise CorruptError(f"the clone is damaged: {revision} cannot be read")
+            found = await self._clone.entry(setting, revision, spec.path)
+            if found is None:
                 raise SourceError(f"{FIELD}.path: {revision[:12]} has no {spec.path!r}")
-            name = (await self._clone.read(setting, "rev-parse", at)).decode().strip()
+            if found.mode == tree.LINK:
+                raise SourceError(f"{FIELD}.path: {spec.path!r} is a symbolic link")
             commit = await self._clone.commit(setting, revision, self._ref(), spec.url.text)
-            if kind == "blob":
-                files, problems = await self._one_file(setting, name)
+            await self._complete(found)
+            if found.mode == tree.DIRECTORY:
+                files, problems = await self._directory(setting, found.id, revision)
             else:
-                await self._complete(name)
-                files, problems = await self._directory(setting, name, revision)
+                files, problems = await self._one_file(setting, found.id)
         told = tuple(sorted(problems.values()))
         return Snapshot(revision, files, told, commit)
 
@@ -209,16 +207,15 @@ class Repository:
         self, setting: Setting, name: str
     ) -> tuple[Mapping[str, File], dict[str, Problem]]:
         path = self._spec.path.rpartition("/")[2]
-        await self._complete(name)
         one = tree.Tree(name, {path: tree.Entry("100644", name)}, {}, {}, links=False)
         return await tree.contents(self._git(setting), one, self._smudge(setting))
 
-    async def _complete(self, name: str) -> None:
+    async def _complete(self, entry: tree.Entry) -> None:
         """Fetch what a partial clone has left at the server of the objects that are to be read."""
         if not self._spec.path:
             return
         with self._local() as setting:
-            missing = await self._clone.missing(setting, name)
+            missing = await self._clone.missing(setting, entry)
         if missing:
             given = await self._access.credentials()
             url, seconds = self._spec.url, self._spec.timeout

@@ -15,7 +15,7 @@ SCHEMES = ("https", "http", "ssh", "git", "file")
 #: ``git@host:path``, as git writes an ssh URL short.
 _SCP = re.compile(r"^(?:(?P<user>[A-Za-z0-9._-]+)@)?(?P<host>[A-Za-z0-9._-]+):(?P<path>[^:/\\].*)$")
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$|^[0-9A-Fa-f:.]+$")
-_USER = re.compile(r"^[A-Za-z0-9._-]+$")
+_USER = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
 _ADVICE = "expected https://, ssh://, git:// or file:///"
 
 
@@ -111,7 +111,7 @@ def relative(parent: RepositoryUrl, text: str, field: str) -> RepositoryUrl:
 def identity(text: str) -> str:
     """Return what a webhook's URL has in common with ours, or an empty text for what is no URL."""
     try:
-        return parse(re.sub(r"(?<=://)[^/@\s]+@(?!.*ssh)", "", text)).identity
+        return parse(text).identity
     except SourceError:
         return ""
 

@@ -84,11 +84,16 @@ async def _prepare(setting: Setting, keys: Keys) -> Setting:
     gnupg.mkdir(mode=0o700)
     session.write(gnupg, {"gpg.conf": "no-autostart\nno-auto-key-retrieve\nbatch\n"})
     prepared = setting._replace(extra={"GNUPGHOME": str(gnupg)})
+    # A keyring in the old format is its keys one after another: importing them would want an agent.
+    ring = b""
     for key in keys.gpg:
         try:
-            await run_program(prepared, "gpg", "--import", seconds=_SECONDS, given=key.encode())
+            ring += await run_program(
+                prepared, "gpg", "--dearmor", seconds=_SECONDS, given=key.encode()
+            )
         except GitError as error:
             raise SourceError(f"{FIELD}.verify: a PGP key cannot be read: {error}") from error
+    (gnupg / "pubring.gpg").write_bytes(ring)
     return prepared
 
 
