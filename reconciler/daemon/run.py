@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import math
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from reconciler.config.address import Address, parse_address
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
 from reconciler.daemon import collector, identity, machine, migration, seeds, state
+from reconciler.daemon.aside import Threads
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.daemon.health import Health
 from reconciler.daemon.metrics import Metrics
@@ -26,6 +28,7 @@ from reconciler.daemon.systemd import Notifier
 from reconciler.errors import ConfigError
 from reconciler.gitops import engine
 from reconciler.gitops.generate import AgeKeys
+from reconciler.gitops.history import FileHistory
 from reconciler.gitops.source import Sources
 from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet
 from reconciler.proxy import Proxy
@@ -155,6 +158,10 @@ class _Daemon:
             recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
             honoured=self._runtime.honoured_fields, observers=[syncs.count],
             identities=AgeKeys(options.state_dir / "keys", os.environ), scratch=options.state_dir / "build",
+            history=FileHistory(options.state_dir), aside=Threads(), tail=engine.AgentTail(self._kubelet),
+            retention=engine.Retention(
+                options.config.history.limit, options.config.history.max_age_seconds or math.inf
+            ),
         )  # fmt: skip
         health = Health(
             self._registry, self._cache, loops=LOOPS[self._proxy is None:], tasks=self._tasks,

@@ -85,14 +85,14 @@ async def _prunes(
     client: HttpClient, name: str, wanted: dict[Key, desired.Wanted]
 ) -> list[plans.Change]:
     from reconciler.api import kinds
-    from reconciler.gitops.engine.report import Report
+    from reconciler.gitops.engine.report import inventory_of
 
     try:
         app = await client.get(kinds.APPLICATION, name)
     except NotFound:
         return []
     found = []
-    for key in Report.inventory(app):
+    for key in inventory_of(app):
         kind = kinds.lookup(key.group, key.kind)
         if key in wanted or kind is None:
             continue

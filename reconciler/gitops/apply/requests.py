@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.api import kinds
 from reconciler.api.client import DeleteOptions, Propagation
 from reconciler.api.objects import GroupVersionKind, Key, Object, uid_of
-from reconciler.errors import ApiError, NotFound
+from reconciler.errors import NotFound
 from reconciler.gitops.hooks import DeletePolicy, hook_of, outcome
 
 if TYPE_CHECKING:
@@ -127,6 +127,6 @@ async def _delete(key: Key, client: Client, uid: str) -> None:
         return
 
 
-def told(error: ApiError | HookFailed) -> str:
+def told(error: Exception) -> str:
     """Return an error in words that never are empty."""
     return str(error) or type(error).__name__

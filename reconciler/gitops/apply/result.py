@@ -17,6 +17,7 @@ class Result(NamedTuple):
     error: str = ""
     started: bool = True  # False: what it comes after is not ready, and ``error`` names that
     seconds: float = 0.0
+    passing: bool = False  # it may pass by itself: the API is not to be had, its disk is full
 
 
 class Applied(NamedTuple):

@@ -7,7 +7,7 @@ import contextlib
 import heapq
 from typing import TYPE_CHECKING
 
-from reconciler.errors import ApiError
+from reconciler.errors import ApiError, StoreError
 from reconciler.gitops.apply import requests
 from reconciler.gitops.apply.gate import gate
 from reconciler.gitops.apply.result import Applied, Result
@@ -166,7 +166,7 @@ class _Walk:
 
     async def _do(self, change: Change) -> Result:
         begun = self._clock.monotonic()
-        obj, error = None, ""
+        obj, error, passing = None, "", False
         try:
             match change.action:
                 case "prune":
@@ -177,9 +177,13 @@ class _Walk:
                     )
                 case _:
                     obj = await requests.apply_object(change, self._client, self._manager)
-        except (ApiError, requests.HookFailed) as refused:
+        except (ApiError, StoreError, requests.HookFailed) as refused:
             error = requests.told(refused)
-        return Result(change, obj, error, seconds=self._clock.monotonic() - begun)
+            passing = isinstance(refused, StoreError) or (
+                isinstance(refused, ApiError) and refused.code >= 500
+            )
+        seconds = self._clock.monotonic() - begun
+        return Result(change, obj, error, seconds=seconds, passing=passing)
 
     def _stop(self) -> str:
         """Return why nothing more shall begin; empty: go on."""

@@ -4,10 +4,15 @@
 
     reading      source, render, validate: what one revision wants
     comparing    what is wanted against what is
-    syncing      a plan applied within a deadline
-    report       status: sync, health, conditions, history, inventory
+    guards       whose objects are, what may be pruned; ``claims``: who wants what
+    policy       may we sync now? Pure decisions that say why not
+    operations   one sync over all its tries, healthy within its deadline or who is to blame (``culprit``)
+    syncing      a plan applied
+    recording    the history of syncs; ``rollback``: which of them is wanted in place of the source
+    standing     what a loop must remember over a restart, in the status
+    report       status: sync, health, conditions, inventory
+    requests     what users ask for, in annotations
     deletion     an Application taken away with what it made
-    measures     syncs and Applications in figures
     outcomes     what happens, told to observers: notifications, metrics, commit statuses
 
 It drives any ``Client``.
@@ -16,5 +21,15 @@ It drives any ``Client``.
 from reconciler.gitops.engine.engine import KINDS, Engine
 from reconciler.gitops.engine.measures import SyncMeasures
 from reconciler.gitops.engine.outcomes import Outcome, OutcomeKind
+from reconciler.gitops.engine.policy.settings import Retention
+from reconciler.gitops.engine.tailing import AgentTail
 
-__all__ = ["KINDS", "Engine", "Outcome", "OutcomeKind", "SyncMeasures"]
+__all__ = [
+    "KINDS",
+    "AgentTail",
+    "Engine",
+    "Outcome",
+    "OutcomeKind",
+    "Retention",
+    "SyncMeasures",
+]

@@ -11,6 +11,7 @@ from reconciler.gitops.plan import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from reconciler.api.kinds import Kind
     from reconciler.api.objects import Key, Object
@@ -49,6 +50,15 @@ class Comparer:
     def applied(self, key: Key, wanted: desired.Wanted, obj: Object) -> None:
         """Remember that an object is as it is wanted, since it was just applied."""
         self._verified[key] = (wanted.digest, str(obj["metadata"].get("resourceVersion")))
+
+    @property
+    def differing(self) -> AbstractSet[Key]:
+        """What was found to differ at the last look, and was not settled since."""
+        return self._differing
+
+    def settled(self, keys: Iterable[Key]) -> None:
+        """These were just applied or deleted."""
+        self._differing.difference_update(keys)
 
     async def live(self, key: Key, kind: Kind) -> Object | None:
         """Return an object as it is now."""

@@ -9,10 +9,12 @@ from reconciler.api.client import DeleteOptions, Propagation
 from reconciler.api.objects import Key, Object, annotations_of, is_deleting, name_of
 from reconciler.errors import NotFound
 from reconciler.gitops.engine.desired import APPLICATION_ANNOTATION
-from reconciler.gitops.engine.report import Report
+from reconciler.gitops.engine.report import inventory_of
 from reconciler.gitops.plan import place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.api.client import Client
     from reconciler.control import InformerCache
 
@@ -23,22 +25,25 @@ _OWN_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node
 _DATA = frozenset({"PersistentVolumeClaim", "PersistentVolume"})
 
 
-async def delete_all(client: Client, cache: InformerCache, app: Object) -> bool:
+async def delete_all(
+    client: Client, cache: InformerCache, app: Object, *, keep: Callable[[Key], bool]
+) -> bool:
     """Take one more step of an Application's deletion; returns whether it is gone.
 
-    Called again whenever one of its objects changes. Order is the reverse of applying.
+    Called again whenever one of its objects changes. Order is the reverse of applying. ``keep`` says of an object that
+    somebody else has use for it.
     """
     if FINALIZER not in (app["metadata"].get("finalizers") or ()):
         return False
     volumes = annotations_of(app).get(DELETE_VOLUMES) == "true"
-    left = _owned(cache, app)
+    left = [k for k in _owned(cache, app) if not keep(k)]
     workloads = [k for k in left if k.kind not in _DATA and k.kind != "Namespace"]
     if workloads:
         for key in sorted(workloads, key=lambda k: (-place_of(k.kind), k)):
             await _delete(client, cache, key)
         return False
     namespaces = [k.name for k in left if k.kind == "Namespace"]
-    spaces = {k.namespace for k in Report.inventory(app) if k.namespace}
+    spaces = {k.namespace for k in inventory_of(app) if k.namespace}
     if volumes:
         data = [k for k in left if k.kind in _DATA]
         for key in data + _claims_of_templates(cache, app, spaces):
@@ -59,7 +64,7 @@ async def delete_all(client: Client, cache: InformerCache, app: Object) -> bool:
 def _owned(cache: InformerCache, app: Object) -> list[Key]:
     """Return what of the inventory is still there and is still ours."""
     found = []
-    for key in Report.inventory(app):
+    for key in inventory_of(app):
         kind = kinds.lookup(key.group, key.kind)
         live = cache.snapshot.get(kind, key.namespace, key.name) if kind else None
         if live is not None and annotations_of(live).get(APPLICATION_ANNOTATION) == name_of(app):
@@ -73,7 +78,7 @@ def _holds_claims(cache: InformerCache, namespace: str) -> bool:
 
 def _claims_of_templates(cache: InformerCache, app: Object, namespaces: set[str]) -> list[Key]:
     """Return the claims that this Application's StatefulSets made from their templates."""
-    sets = [k for k in Report.inventory(app) if k.kind == "StatefulSet"]
+    sets = [k for k in inventory_of(app) if k.kind == "StatefulSet"]
     found = []
     for namespace in sorted(namespaces):
         names = [k.name for k in sets if k.namespace == namespace]

@@ -11,9 +11,12 @@ import structlog
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of, name_of
 from reconciler.gitops.engine.application import ApplicationLoop
+from reconciler.gitops.engine.claims import Claims
 from reconciler.gitops.engine.desired import APPLICATION_ANNOTATION
 from reconciler.gitops.engine.outcomes import Outcome, Outcomes
-from reconciler.gitops.engine.shared import Shared
+from reconciler.gitops.engine.policy.settings import Retention
+from reconciler.gitops.engine.shared import Aside, Shared, Tail, at_once, no_log
+from reconciler.gitops.history import MemoryHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.api.client import Client
     from reconciler.clock import Clock, Entropy
     from reconciler.control import InformerCache, Recorder
+    from reconciler.gitops.history import History
     from reconciler.gitops.render.sops import Identities
     from reconciler.gitops.source import Source
 
@@ -47,11 +51,20 @@ class Engine:
         observers: Iterable[Callable[[Outcome], None]] = (),
         identities: Identities | None = None,
         scratch: Path | None = None,
+        history: History | None = None,
+        retention: Retention = Retention(),  # noqa: B008 - immutable
+        aside: Aside = at_once,
+        tail: Tail = no_log,
     ) -> None:
+        """``history`` keeps what syncs did (None: in memory), ``retention`` how much of it where an Application does not say.
+
+        ``aside`` runs what takes long; ``tail`` reads the last lines of a container's log, for who is to blame.
+        """
         self._cache = cache
         self._shared = Shared(
             client, cache, clock, entropy, recorder, honoured, source_for,
-            secrets.token_bytes(16), Outcomes(observers), identities, scratch,
+            secrets.token_bytes(16), Outcomes(observers), history or MemoryHistory(), retention,
+            Claims(self._released), aside, tail, identities, scratch,
         )  # fmt: skip
         self._loops: dict[str, ApplicationLoop] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -74,6 +87,8 @@ class Engine:
         if obj is None or self._group is None:
             return
         name = name_of(obj)
+        for other in self._loops.values():
+            other.dependency_changed(name)
         loop = self._loops.get(name)
         if loop is not None:
             loop.application_changed(old, new)
@@ -81,6 +96,12 @@ class Engine:
             loop = self._loops[name] = ApplicationLoop(self._shared, name)
             task = self._group.create_task(loop.run(), name=f"application-{name}")
             task.add_done_callback(lambda _: self._loops.pop(name, None))
+
+    def _released(self, name: str, key: Key) -> None:
+        """An Application may have an object that another has let go."""
+        loop = self._loops.get(name)
+        if loop is not None:
+            loop.object_changed(key)
 
     def _object_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new if new is not None else old

@@ -10,7 +10,6 @@ from reconciler.gitops.plan import Change
 
 if TYPE_CHECKING:
     from reconciler.gitops.engine.reading import Reading
-    from reconciler.gitops.engine.report import Report
 
 
 class HookRuns:
@@ -19,12 +18,15 @@ class HookRuns:
     def __init__(self) -> None:
         self._ran: frozenset[str] | None = None
 
-    def are_due(self, reading: Reading, report: Report, app: Object) -> bool:
-        """Whether a revision asks for a sync by its hooks alone: they differ from those that ran, or none ever did."""
+    def are_due(self, reading: Reading, deployed: str) -> bool:
+        """Whether a revision asks for a sync by its hooks alone: they differ from those that ran, or none ever did.
+
+        ``deployed`` is the revision of the last good sync, also one before a restart; empty where there is none.
+        """
         if not reading.hooks:
             return False
         if self._ran is None:
-            return not report.synced_revision(app)
+            return not deployed
         return _digests(reading) != self._ran
 
     def ran(self, reading: Reading) -> None:

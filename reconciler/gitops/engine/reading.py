@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.gitops.engine.shared import Shared
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.render import Rendered
-    from reconciler.gitops.source import Source
+    from reconciler.gitops.source import Snapshot, Source
 
 #: So many findings are told in a condition.
 TOLD_FINDINGS = 5
@@ -38,7 +38,8 @@ class Invalid(ReconcilerError):
 class Reading(NamedTuple):
     """What one revision of a source wants, and the hooks of its syncs. The same revision is the same Reading.
 
-    ``stale`` says why nothing newer can be had (``Snapshot.stale``).
+    ``stale`` says why nothing newer can be had (``Snapshot.stale``). ``implied`` is the destination's Namespace where no
+    manifest declares it.
     """
 
     revision: str = ""
@@ -47,15 +48,26 @@ class Reading(NamedTuple):
     author: str = ""
     message: str = ""
     stale: str = ""
+    implied: Key | None = None
 
 
 class Reader:
-    """Reads one Application's source. ``moved`` is set from when the source hints at a change until it is read."""
+    """Reads one Application's source.
 
-    def __init__(self, shared: Shared, name: str, wake: Callable[[], None]) -> None:
+    ``moved`` is set from when the source hints at a change until it is read. A hint is no revision yet: ``superseded`` is
+    set during a sync (``begin_sync`` to ``end_sync``) when the source really holds another one.
+    """
+
+    def __init__(
+        self, shared: Shared, name: str, wake: Callable[[], None], superseded: asyncio.Event
+    ) -> None:
         self._shared = shared
         self._name = name
         self._wake = wake
+        self._superseded = superseded
+        self._turn = asyncio.Lock()
+        self._snapshot = ""
+        self._syncing = False
         self._source: Source | None = None
         self._source_spec: Any = None
         self._watching: asyncio.Task[None] | None = None
@@ -88,7 +100,9 @@ class Reader:
             self.moved.clear()
             if asked:
                 self._source.refresh()
-            snapshot = await self._source.snapshot()
+            async with self._turn:
+                snapshot = await self._source.snapshot()
+            self._snapshot = snapshot.revision
         except SourceError as error:
             raise Invalid("SourceError", str(error)) from error
         namespace = (app["spec"].get("destination") or {}).get("namespace") or "default"
@@ -106,6 +120,16 @@ class Reader:
                 self._last = self._last._replace(stale=snapshot.stale)
             return self._last
         self._rendered = None
+        self._last = await self._shared.aside(
+            lambda: self._reading(snapshot, rendered, revision, namespace)
+        )
+        self._rendered = rendered
+        return self._last
+
+    def _reading(
+        self, snapshot: Snapshot, rendered: Rendered, revision: str, namespace: str
+    ) -> Reading:
+        """Validate: the part that takes the processor. Raises ``Invalid``."""
         findings = [
             *rendered.findings,
             *validate(
@@ -118,16 +142,16 @@ class Reader:
             raise Invalid("InvalidManifests", _told(errors))
         wanted = self._desired.wanted(rendered.documents, namespace)
         extra = desired.missing_namespace(wanted, namespace, self._name)
+        implied = None
         if extra is not None and namespace != "default":
-            wanted = {Key.of(extra.object): extra, **wanted}
+            implied = Key.of(extra.object)
+            wanted = {implied: extra, **wanted}
         commit = snapshot.commit
         author, message = (commit.author, commit.message) if commit is not None else ("", "")
         hooks = {k: w for k, w in wanted.items() if hook_of(w.object) is not None}
         if hooks:
             wanted = {k: w for k, w in wanted.items() if k not in hooks}
-        self._rendered = rendered
-        self._last = Reading(revision, wanted, hooks, author, message, snapshot.stale)
-        return self._last
+        return Reading(revision, wanted, hooks, author, message, snapshot.stale, implied)
 
     async def _lookup(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
         if self._shared.cache.follows(kind):
@@ -153,6 +177,26 @@ class Reader:
             await source.changed()
             self.moved.set()
             self._wake()
+            if self._syncing:
+                await self._look(source)
+
+    async def begin_sync(self) -> None:
+        """Tell through ``superseded`` when there is a new revision."""
+        self._syncing = True
+        if self.moved.is_set() and self._source is not None:
+            await self._look(self._source)
+
+    def end_sync(self) -> None:
+        """Nothing is left to interrupt."""
+        self._syncing = False
+
+    async def _look(self, source: Source) -> None:
+        # What cannot be read ends nothing that runs.
+        with contextlib.suppress(SourceError):
+            async with self._turn:
+                moved = (await source.snapshot()).revision != self._snapshot
+            if moved:
+                self._superseded.set()
 
     async def close(self) -> None:
         """Let the source go."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.api import conditions, kinds
+from reconciler.api import conditions as conditions_of
+from reconciler.api import kinds
 from reconciler.api.objects import Key, Object
-from reconciler.clock import rfc3339
 from reconciler.errors import Conflict, NotFound
 from reconciler.gitops import health as healths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from reconciler.api.client import Client
     from reconciler.clock import Clock
     from reconciler.gitops.engine.desired import Wanted
+    from reconciler.gitops.engine.policy.pruning import Pruning
+    from reconciler.gitops.engine.standing import Standing
 
-#: Syncs that the history keeps.
-KEPT_SYNCS = 10
+SYNCED = "Synced"
+OUT_OF_SYNC = "OutOfSync"
+UNKNOWN = "Unknown"
 
-_ERRORS = ("SourceError", "RenderError", "InvalidManifests", "SyncFailed")
+#: A status is written on top of another change of the Application at most so often in a row.
+_TRIES = 5
 
 
 class _Row(NamedTuple):
@@ -28,8 +32,18 @@ class _Row(NamedTuple):
 
     live: Object | None
     wanted: Wanted | None
+    differs: bool
     health: healths.Health
     shown: dict[str, Any]
+
+
+class Assessment(NamedTuple):
+    """How all objects are: their lines, the worst health, and each object with its own."""
+
+    resources: list[dict[str, Any]]
+    worst: healths.Health
+    message: str
+    healths: list[tuple[Key, Object | None, healths.Health]]
 
 
 class Report:
@@ -39,138 +53,148 @@ class Report:
         self._clock = clock
         self._client = client
         self._name = name
-        self._error = ("", "")
-        self._history: list[dict[str, Any]] = []
         self._rows: dict[Key, _Row] = {}
-        self.revision = ""
+        self.inventory: dict[Key, None] = {}
 
-    def set_error(self, kind: str, message: str) -> None:
-        """Remember what is wrong now; an empty kind: nothing is."""
-        self._error = (kind, message)
+    def load(self, app: Object) -> None:
+        """Take the inventory over from a status: what was made before a restart."""
+        self.inventory = dict.fromkeys(inventory_of(app))
 
-    def finish(self, revision: str, started: float, result: str, *, failed: bool) -> None:
-        """A sync has ended; one that failed has not brought us to its revision."""
-        if not failed:
-            self.revision = revision
-        entry = {
-            "revision": revision,
-            "startedAt": rfc3339(started),
-            "finishedAt": rfc3339(self._clock.now()),
-            "result": result,
-        }
-        self._history = [*self._history, entry][-KEPT_SYNCS:]
+    def assess(
+        self,
+        states: Iterable[tuple[Key, Wanted | None, Object | None]],
+        differing: Collection[Key] = (),
+    ) -> Assessment:
+        """Judge every object of the inventory; those whose manifest and state are the same cost a look."""
+        resources, found = [], []
+        rows: dict[Key, _Row] = {}
+        for key, wanted, live in states:
+            row, differs = self._rows.get(key), key in differing
+            if (
+                row is None
+                or row.live is not live
+                or row.wanted is not wanted
+                or row.differs is not differs
+            ):
+                health = healths.health(live)
+                shown = _shown(key, wanted, live, health, differs=differs)
+                row = _Row(live, wanted, differs, health, shown)
+            rows[key] = row
+            if wanted is not None:
+                found.append((key, live, row.health))
+            resources.append(row.shown)
+        self._rows = rows
+        worst = healths.worst([f[2] for f in found])
+        message = ""
+        if worst.message:
+            key = next(k for k, _, h in found if h == worst)
+            message = f"{key.kind} {key.name}: {worst.message}"
+        return Assessment(resources, worst, message, found)
 
-    def synced_revision(self, app: Object) -> str:
-        """Return the revision of the last sync that went well, also one before a restart; empty where there is none."""
-        history = self._history or (app.get("status") or {}).get("history") or ()
-        done = (str(h["revision"]) for h in reversed(history) if h.get("result") != "failed")
-        return self.revision or next(done, "")
-
-    @staticmethod
-    def inventory(app: Object) -> list[Key]:
-        """Return the keys of everything that the Application has made."""
-        return [
-            Key(r.get("group", ""), r["kind"], r.get("namespace", ""), r["name"])
-            for r in (app.get("status") or {}).get("resources") or ()
-        ]
-
-    async def suspended(self, app: Object) -> None:
+    async def suspended(self, app: Object, standing: Standing, until: str) -> None:
         """Say that nothing is done; the rest of the status stays."""
-        status = dict(app.get("status") or {})
-        status["health"] = {"status": healths.SUSPENDED, "message": "suspended by its spec"}
+        status = {**(app.get("status") or {}), **standing.to_json()}
+        told = f"suspended by its spec until {until}" if until else "suspended by its spec"
+        status["health"] = {"status": healths.SUSPENDED, "message": told}
         status["observedGeneration"] = app["metadata"].get("generation", 1)
         await self._write(app, status)
 
     async def write(
         self,
         app: Object,
-        states: Iterable[tuple[Key, Wanted | None, Object | None]],
-        revision: str,
+        assessment: Assessment,
+        standing: Standing,
         *,
-        synced: bool,
+        sync: str,
+        revision: str,
+        conditions: Mapping[str, str],
+        pruning: Pruning,
     ) -> None:
-        """Write the status, if it differs."""
-        old = app.get("status") or {}
-        if not self._history and old.get("history"):
-            self._history = list(old["history"])
-        if not self.revision and synced:
-            self.revision = revision
-        resources, found = [], []
-        rows: dict[Key, _Row] = {}
-        for key, wanted, live in states:
-            row = self._rows.get(key)
-            if row is None or row.live is not live or row.wanted is not wanted:
-                health = healths.health(live)
-                row = _Row(live, wanted, health, _row(key, wanted, live, health))
-            rows[key] = row
-            if wanted is not None:
-                found.append(row.health)
-            resources.append(row.shown)
-        self._rows = rows
-        worst = healths.worst(found)
-        kind, message = self._error
-        reading = kind in ("SourceError", "RenderError")
-        sync = "Synced" if synced and not kind else ("Unknown" if reading else "OutOfSync")
+        """Write the status, if it differs. ``conditions``: type → message of those that are true."""
+        worst = assessment.worst
+        health = {"status": worst.status}
+        if assessment.message:
+            health["message"] = assessment.message
+        old = (app.get("status") or {}).get("conditions") or ()
         status: dict[str, Any] = {
             "observedGeneration": app["metadata"].get("generation", 1),
-            "sync": {"status": sync, "revision": self.revision or revision},
-            "health": {"status": worst.status, **({"message": _which(worst, resources)} if worst.message else {})},
-            "conditions": self._conditions(old.get("conditions"), kind, message),
-            "resources": resources,
-        }  # fmt: skip
-        if self._history:
-            status["history"] = self._history
+            "sync": {"status": sync, "revision": standing.deployed or revision},
+            "health": health,
+            "conditions": self._conditions(old, conditions),
+            "resources": assessment.resources,
+            **standing.to_json(),
+        }
+        if pruning.held:
+            status["prune"] = _held(pruning)
         await self._write(app, status)
+        self.inventory = dict.fromkeys(self._rows)
 
-    def _conditions(self, old: Any, kind: str, message: str) -> list[dict[str, Any]]:
-        kept = [c for c in old or () if c["type"] not in _ERRORS or c["type"] == kind]
-        if not kind:
-            return kept
-        return conditions.updated(
-            kept, kind, true=True, reason=kind, message=message, now=self._clock.now()
-        )
+    def _conditions(self, old: Any, found: Mapping[str, str]) -> list[dict[str, Any]]:
+        kept = [c for c in old if c["type"] in found]
+        for kind, message in found.items():
+            kept = conditions_of.updated(
+                kept, kind, true=True, reason=kind, message=message, now=self._clock.now()
+            )
+        return kept
 
     async def _write(self, app: Object, status: dict[str, Any]) -> None:
         if app.get("status") == status:
             return
-        try:
-            current = await self._client.get(kinds.APPLICATION, self._name)
-            if current["metadata"]["uid"] != app["metadata"]["uid"] or (
-                current.get("status") == status
-            ):
+        for _ in range(_TRIES):
+            try:
+                current = await self._client.get(kinds.APPLICATION, self._name)
+                if current["metadata"]["uid"] != app["metadata"]["uid"] or (
+                    current.get("status") == status
+                ):
+                    return
+                await self._client.update(
+                    {**current, "status": status}, subresource="status", field_manager="reconciler"
+                )
+            except NotFound:
                 return
-            await self._client.update(
-                {**current, "status": status}, subresource="status", field_manager="reconciler"
-            )
-        except (NotFound, Conflict):
+            except Conflict:
+                continue
             return
 
 
-def _row(
-    key: Key, wanted: Wanted | None, live: Object | None, health: healths.Health
+def inventory_of(app: Object) -> list[Key]:
+    """Return the keys of everything that an Application has made, as its status says."""
+    return [
+        Key(r.get("group", ""), r["kind"], r.get("namespace", ""), r["name"])
+        for r in (app.get("status") or {}).get("resources") or ()
+    ]
+
+
+def _held(pruning: Pruning) -> dict[str, Any]:
+    """Return what is not pruned and why, with what a confirmation must name."""
+    rows = [
+        {
+            "group": h.key.group, "kind": h.key.kind, "namespace": h.key.namespace,
+            "name": h.key.name, "reason": h.reason, "confirmable": h.confirmable,
+        }
+        for h in pruning.held
+    ]  # fmt: skip
+    return {"digest": pruning.digest, "held": rows}
+
+
+def _shown(
+    key: Key, wanted: Wanted | None, live: Object | None, health: healths.Health, *, differs: bool
 ) -> dict[str, Any]:
     version = (
         wanted.kind.version
         if wanted
         else str((live or {}).get("apiVersion", "")).rpartition("/")[2]
     )
+    synced = wanted is not None and live is not None and not differs
     row: dict[str, Any] = {
         "group": key.group,
         "version": version,
         "kind": key.kind,
         "namespace": key.namespace,
         "name": key.name,
-        "status": "Synced" if wanted is not None and live is not None else "OutOfSync",
+        "status": SYNCED if synced else OUT_OF_SYNC,
         "health": {"status": health.status},
     }
     if health.message:
         row["health"]["message"] = health.message
     return {k: v for k, v in row.items() if v != "" or k == "group"}
-
-
-def _which(worst: healths.Health, resources: list[dict[str, Any]]) -> str:
-    """Name the object that makes the whole as it is."""
-    for row in resources:
-        if row["health"]["status"] == worst.status:
-            return f"{row['kind']} {row['name']}: {worst.message}"
-    return worst.message

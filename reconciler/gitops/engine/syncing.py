@@ -22,7 +22,7 @@ TOLD_FAILURES = 5
 
 
 class Synced(NamedTuple):
-    """What came of a sync. ``interrupted``: the source moved on while it waited."""
+    """What came of a sync. ``interrupted``: it was given up, since something newer is wanted."""
 
     results: list[Result]
     interrupted: bool
@@ -30,6 +30,12 @@ class Synced(NamedTuple):
     @property
     def failed(self) -> list[Result]:
         return [r for r in self.results if r.error]
+
+    @property
+    def passing(self) -> bool:
+        """Whether all that failed may pass by itself: the API is not to be had, a disk is full."""
+        begun = [r for r in self.failed if r.started]
+        return bool(begun) and all(r.passing for r in begun)
 
     @property
     def message(self) -> str:
@@ -51,13 +57,13 @@ class Syncer:
         shared: Shared,
         name: str,
         comparer: Comparer,
-        moved: asyncio.Event,
+        interrupted: asyncio.Event,
         waiting: Callable[[], Awaitable[None]],
     ) -> None:
         self._shared = shared
         self._name = name
         self._comparer = comparer
-        self._moved = moved
+        self._interrupted = interrupted
         self._waiting = waiting
 
     async def sync(
@@ -76,7 +82,7 @@ class Syncer:
 
         done = await apply(
             found, self._shared.client, manager=desired.manager_of(self._name), live=live,
-            clock=self._shared.clock, deadline=deadline, interrupted=self._moved,
+            clock=self._shared.clock, deadline=deadline, interrupted=self._interrupted,
             applied=applied, waiting=self._waiting,
         )  # fmt: skip
         for result in done.results:

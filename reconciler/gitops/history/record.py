@@ -15,6 +15,9 @@ FAILED = "Failed"
 INTERRUPTED = "Interrupted"
 SKIPPED = "Skipped"
 
+HEALTHY = "Healthy"
+DEGRADED = "Degraded"
+
 
 class Trigger(StrEnum):
     """What started a sync."""
@@ -23,7 +26,6 @@ class Trigger(StrEnum):
     WEBHOOK = "webhook"  # a new revision that the server told of
     SPEC = "spec"  # the Application itself was changed
     DRIFT = "drift"  # somebody changed live objects
-    RETRY = "retry"  # the try before failed
     USER = "user"  # `reconciler sync`
     ROLLBACK = "rollback"  # `reconciler rollback`
     AUTOMATIC_ROLLBACK = "automatic-rollback"  # rollbackOnFailure
@@ -64,6 +66,7 @@ class Record(NamedTuple):
     plan: Mapping[str, int] = {}
     objects: tuple[ObjectResult, ...] = ()
     health: str = ""
+    tries: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``history -o json`` prints and the file holds."""
@@ -79,6 +82,7 @@ class Record(NamedTuple):
             "result": self.result,
             "resultMessage": self.message,
             "health": self.health,
+            "tries": self.tries,
             "plan": dict(self.plan),
             "objects": [o._asdict() for o in self.objects],
             "set": self.set,
@@ -94,7 +98,7 @@ class Record(NamedTuple):
             by["trigger"], by["user"], parse_rfc3339(data["startedAt"]),
             parse_rfc3339(data["finishedAt"]), data["result"], data["resultMessage"],
             data["author"], data["message"], dict(data["plan"]),
-            tuple(ObjectResult(**o) for o in data["objects"]), data["health"],
+            tuple(ObjectResult(**o) for o in data["objects"]), data["health"], int(data["tries"]),
         )  # fmt: skip
 
 
@@ -110,8 +114,8 @@ def before(records: Sequence[Record], current_set: str) -> Record | None:
     """Return the newest record of a good sync that rendered to something else: what to go back to."""
     good = [
         r for r in records
-        if r.result == SUCCEEDED and r.set and r.set != current_set and r.health != "Degraded"
+        if r.result == SUCCEEDED and r.set and r.set != current_set and r.health != DEGRADED
     ]  # fmt: skip
-    healthy = [r for r in good if r.health == "Healthy"]
+    healthy = [r for r in good if r.health == HEALTHY]
     best = healthy or good
     return best[-1] if best else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.api import conditions
+from reconciler.api.objects import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +34,14 @@ def find_circle(name: str, depends_on: Mapping[str, Iterable[str]]) -> tuple[str
             ways.pop()
             path.pop()
     return ()
+
+
+def edges(apps: Iterable[Object]) -> dict[str, tuple[str, ...]]:
+    """Return which Applications each Application names."""
+    return {
+        name_of(a): tuple(d["name"] for d in (a.get("spec") or {}).get("dependsOn") or ())
+        for a in apps
+    }
 
 
 def unready(names: Iterable[str], find: Callable[[str], Object | None]) -> tuple[str, ...]:

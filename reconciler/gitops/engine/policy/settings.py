@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
 #: A sync ends after this where the Application does not say, in seconds.
 TIMEOUT_SECONDS = 300.0
-#: Syncs that the history keeps, and for how long at most (seconds), where neither Application nor daemon say.
-KEPT_SYNCS = 20
-KEPT_SECONDS = 90 * 24 * 3600.0
+#: Syncs that the history keeps where neither Application nor daemon say.
+KEPT_SYNCS = 10
 
 
 class PolicyError(ValueError):
@@ -39,7 +39,7 @@ class Retention(NamedTuple):
     """How many syncs the history keeps, and for how long in seconds."""
 
     syncs: int = KEPT_SYNCS
-    seconds: float = KEPT_SECONDS
+    seconds: float = math.inf
 
 
 class Policy(NamedTuple):
@@ -85,8 +85,8 @@ def policy_of(app: Object, retention: Retention = Retention()) -> Policy:  # noq
         adopt=bool(sync.get("adopt")),
         depends_on=tuple(d["name"] for d in spec.get("dependsOn") or ()),
         retention=Retention(
-            retention.syncs if kept.get("count") is None else int(kept["count"]),
-            _seconds(kept, "age", "spec.history.age", retention.seconds),
+            retention.syncs if kept.get("limit") is None else int(kept["limit"]),
+            _seconds(kept, "maxAge", "spec.history.maxAge", retention.seconds),
         ),
         suspend=bool(spec.get("suspend")),
         resume_at=_time(spec.get("suspendUntil"), "spec.suspendUntil"),

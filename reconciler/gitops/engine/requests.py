@@ -1,0 +1,84 @@
+"""What users ask an Application for, in annotations: a sync now, a rollback. Pure.
+
+A request is answered once: what was answered last, and how, stands in the status (``Standing``), also over a restart.
+
+    reconciler.dev/sync-requested-at: TIME      sync; with sync-options: OverrideWindows,Adopt
+    reconciler.dev/rollback-requested-at: TIME  roll back; with rollback-to: ID or REVISION, else to the one before
+    reconciler.dev/requested-by: NAME           who asks
+    reconciler.dev/confirm-prune: DIGEST        prune just what the status holds under this digest
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.api.objects import annotations_of
+
+if TYPE_CHECKING:
+    from reconciler.api.objects import Object
+
+SYNC_REQUESTED = "reconciler.dev/sync-requested-at"
+SYNC_OPTIONS = "reconciler.dev/sync-options"
+ROLLBACK_REQUESTED = "reconciler.dev/rollback-requested-at"
+ROLLBACK_TO = "reconciler.dev/rollback-to"
+REQUESTED_BY = "reconciler.dev/requested-by"
+CONFIRM_PRUNE = "reconciler.dev/confirm-prune"
+
+OVERRIDE_WINDOWS = "OverrideWindows"
+ADOPT = "Adopt"
+
+_ASKING = (
+    SYNC_REQUESTED, SYNC_OPTIONS, ROLLBACK_REQUESTED, ROLLBACK_TO, REQUESTED_BY, CONFIRM_PRUNE,
+)  # fmt: skip
+
+
+class SyncRequest(NamedTuple):
+    """A sync that somebody asks for."""
+
+    at: str
+    by: str = ""
+    override: bool = False
+    adopt: bool = False
+
+
+class RollbackRequest(NamedTuple):
+    """A rollback that somebody asks for; an empty ``to`` is the good revision before."""
+
+    at: str
+    by: str = ""
+    to: str = ""
+
+
+def sync_request(app: Object, answered: str) -> SyncRequest | None:
+    """Return the request that was not answered yet."""
+    given = annotations_of(app)
+    at = given.get(SYNC_REQUESTED, "")
+    if not at or at == answered:
+        return None
+    options = {o.strip() for o in given.get(SYNC_OPTIONS, "").split(",")}
+    return SyncRequest(
+        at, given.get(REQUESTED_BY, ""), OVERRIDE_WINDOWS in options, ADOPT in options
+    )
+
+
+def rollback_request(app: Object, answered: str) -> RollbackRequest | None:
+    """Return the request that was not answered yet."""
+    given = annotations_of(app)
+    at = given.get(ROLLBACK_REQUESTED, "")
+    if not at or at == answered:
+        return None
+    return RollbackRequest(at, given.get(REQUESTED_BY, ""), given.get(ROLLBACK_TO, ""))
+
+
+def confirmed_prune(app: Object) -> str:
+    """Return the digest of the prunes that somebody has confirmed; empty for none."""
+    return annotations_of(app).get(CONFIRM_PRUNE, "")
+
+
+def asks(app: Object) -> tuple[object, ...]:
+    """Return everything of an Application that is not ours: when it changes, somebody asks for something."""
+    meta, given = app["metadata"], annotations_of(app)
+    return (
+        meta.get("generation"), meta.get("deletionTimestamp"), app.get("spec"),
+        *(given.get(a) for a in _ASKING),
+    )  # fmt: skip
