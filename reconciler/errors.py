@@ -183,6 +183,13 @@ class Invalid(ApiError):
     reason = "Invalid"
 
 
+class TooManyRequests(ApiError):
+    """Not now: ``retry_after`` says in how many seconds (HTTP 429)."""
+
+    code = 429
+    reason = "TooManyRequests"
+
+
 class Unavailable(ApiError):
     code = 503
     reason = "ServiceUnavailable"
@@ -204,6 +211,7 @@ BY_REASON: dict[str, type[ApiError]] = {
         TooLarge,
         UnsupportedMediaType,
         Invalid,
+        TooManyRequests,
         Unavailable,
     )
 }

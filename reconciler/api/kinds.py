@@ -90,6 +90,18 @@ STATEFUL_SET = Kind(
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", short_names=("ds",), categories=_ALL)
 JOB = Kind("batch", "v1", "Job", "jobs", categories=_ALL)
 CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs", short_names=("cj",), categories=_ALL)
+POD_DISRUPTION_BUDGET = Kind(
+    "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short_names=("pdb",)
+)
+HORIZONTAL_POD_AUTOSCALER = Kind(
+    "autoscaling",
+    "v2",
+    "HorizontalPodAutoscaler",
+    "horizontalpodautoscalers",
+    short_names=("hpa",),
+    generation=False,
+    categories=_ALL,
+)
 CONTROLLER_REVISION = Kind(
     "apps", "v1", "ControllerRevision", "controllerrevisions", status=False, generation=False
 )
@@ -157,6 +169,8 @@ KINDS: tuple[Kind, ...] = (
     DAEMON_SET,
     JOB,
     CRON_JOB,
+    POD_DISRUPTION_BUDGET,
+    HORIZONTAL_POD_AUTOSCALER,
     CONTROLLER_REVISION,
     ENDPOINT_SLICE,
     INGRESS,
@@ -168,15 +182,6 @@ KINDS: tuple[Kind, ...] = (
     _stored("", "LimitRange", "limitranges", "limits"),
     _stored("", "ResourceQuota", "resourcequotas", "quota", status=True),
     _stored("", "ReplicationController", "replicationcontrollers", "rc", status=True),
-    _stored(
-        "autoscaling",
-        "HorizontalPodAutoscaler",
-        "horizontalpodautoscalers",
-        "hpa",
-        version="v2",
-        status=True,
-    ),
-    _stored("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", status=True),
     _stored("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol"),
     _stored("rbac.authorization.k8s.io", "Role", "roles"),
     _stored("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),

@@ -71,4 +71,23 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
             "namespaced": kind.namespaced,
         }
         found.append({**status, "kind": kind.kind, "verbs": ["get", "patch", "update"]})
+    if kind.scale:
+        found.append(
+            {
+                **_subresource(kind, "scale"),
+                "group": "autoscaling", "version": "v1", "kind": "Scale",
+                "verbs": ["get", "patch", "update"],
+            }
+        )  # fmt: skip
+    if kind is kinds.POD:
+        found.append(
+            {
+                **_subresource(kind, "eviction"),
+                "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"],
+            }
+        )  # fmt: skip
     return found
+
+
+def _subresource(kind: Kind, name: str) -> dict[str, Any]:
+    return {"name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced}

@@ -17,7 +17,8 @@ from reconciler import errors
 from reconciler.api import kinds
 from reconciler.api.client import Client, DeleteOptions, PatchType, Propagation
 from reconciler.api.objects import GroupVersionKind
-from reconciler.apiserver import discovery
+from reconciler.apiserver import discovery, scale
+from reconciler.apiserver.eviction import evict_pod
 from reconciler.apiserver.pods import PodHandlers
 from reconciler.apiserver.pods import number as _number
 
@@ -54,6 +55,7 @@ class ApiServer:
         self._details = details
         self._shutdown = shutdown
         self._observing = observing
+        self._clock = clock
         self._pods = PodHandlers(agent, clock) if agent is not None else None
         self.ready = asyncio.Event()
 
@@ -89,6 +91,10 @@ class ApiServer:
             app.router.add_get(f"{pod}/log", self._pods.log)
             app.router.add_get(f"{pod}/exec", self._pods.exec)
         app.router.add_post("/api/v1/namespaces/{namespace}/pods/{name}/binding", self._bind)
+        app.router.add_post("/api/v1/namespaces/{namespace}/pods/{name}/eviction", self._evict)
+        app.router.add_route(
+            "*", "/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}/scale", self._scale
+        )
         for root in ("/api/{version}", "/apis/{group}/{version}"):
             for scope in ("", "/namespaces/{namespace}"):
                 for tail in ("/{plural}", "/{plural}/{name}", "/{plural}/{name}/{sub:status}"):
@@ -135,12 +141,7 @@ class ApiServer:
                     )
                 )
             case "PATCH", True:
-                try:
-                    type_ = PatchType(request.content_type)
-                except ValueError:
-                    raise errors.UnsupportedMediaType(
-                        f"{request.content_type} is not a patch format"
-                    ) from None
+                type_ = _patch_type(request)
                 if type_ is PatchType.APPLY:
                     obj = await _body(request, kind, namespace, name)
                     return web.json_response(
@@ -168,6 +169,41 @@ class ApiServer:
                 gone = await client.delete(kind, name, namespace, await _delete_options(request))
                 return web.json_response(gone)
         raise errors.MethodNotAllowed("the server does not allow this method on the resource")
+
+    async def _evict(self, request: web.Request) -> web.Response:
+        """Delete a Pod if the budgets that cover it allow that."""
+        at = request.match_info
+        body = await _json(request)
+        if not isinstance(body, dict) or body.get("kind") not in (None, "Eviction"):
+            raise errors.BadRequest("the body is not an Eviction")
+        options = _options(body.get("deleteOptions") or {}, request)
+        await evict_pod(self._client, self._clock, at["name"], at["namespace"], options)
+        done = {"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success"}
+        return web.json_response({**done, "code": 201}, status=201)
+
+    async def _scale(self, request: web.Request) -> web.Response:
+        """Show or set the size of a workload."""
+        at, query = request.match_info, request.query
+        kind = await self._kind(at["group"], at["version"], at["plural"])
+        if not kind.scale:
+            raise errors.NotFound("the server could not find the requested resource")
+        obj = await self._client.get(kind, at["name"], at["namespace"])
+        match request.method:
+            case "GET":
+                return web.json_response(scale.scale_of(obj))
+            case "PUT":
+                wanted = await _json(request)
+            case "PATCH":
+                wanted = scale.patched(
+                    scale.scale_of(obj), await _json(request), _patch_type(request)
+                )
+            case _:
+                raise errors.MethodNotAllowed("the server does not allow this method on a scale")
+        done = await self._client.patch(
+            kind, at["name"], at["namespace"], scale.as_patch(kind, wanted),
+            field_manager=query.get("fieldManager", ""), dry_run=query.get("dryRun") == "All",
+        )  # fmt: skip
+        return web.json_response(scale.scale_of(done))
 
     async def _bind(self, request: web.Request) -> web.Response:
         """Assign a Pod to the node that a Binding names."""
@@ -318,8 +354,18 @@ async def _body(request: web.Request, kind: Kind, namespace: str, name: str) -> 
     return obj
 
 
+def _patch_type(request: web.Request) -> PatchType:
+    try:
+        return PatchType(request.content_type)
+    except ValueError:
+        raise errors.UnsupportedMediaType(f"{request.content_type} is not a patch format") from None
+
+
 async def _delete_options(request: web.Request) -> DeleteOptions:
-    body = await _json(request) if request.can_read_body else {}
+    return _options(await _json(request) if request.can_read_body else {}, request)
+
+
+def _options(body: Any, request: web.Request) -> DeleteOptions:
     if not isinstance(body, dict):
         raise errors.BadRequest("DeleteOptions must be an object")
     grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))

@@ -9,6 +9,7 @@ from reconciler.controllers.cronjob import CronJobController
 from reconciler.controllers.daemonset import DaemonSetController
 from reconciler.controllers.definition import DefinitionController
 from reconciler.controllers.deployment import DeploymentController
+from reconciler.controllers.disruption import DisruptionController
 from reconciler.controllers.endpointslice import EndpointSliceController
 from reconciler.controllers.garbage import GarbageCollector
 from reconciler.controllers.job import JobController
@@ -34,6 +35,7 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
         JobController(),
         CronJobController(),
         TimeToLiveController(),
+        DisruptionController(),
         ClaimController(),
         VolumeController(),
         RestartOnChange(kinds.DEPLOYMENT),
