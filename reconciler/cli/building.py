@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from reconciler.gitops.render import Rendered
+    from reconciler.gitops.render import RenderCache, Rendered
     from reconciler.gitops.source import Snapshot
 
 
@@ -31,13 +31,14 @@ def build(
     name: str = "release",
     namespace: str = "default",
     state_dir: Path | None = None,
+    cache: RenderCache | None = None,
 ) -> Rendered:
     """Return the documents of a snapshot. With ``state_dir`` its keys decrypt; without, encrypted values stay empty.
 
-    Raises ``RenderError``.
+    ``cache`` may know some files already. Raises ``RenderError``.
     """
     from reconciler.gitops.generate import AgeKeys, Builder
 
     keys = AgeKeys(state_dir / "keys", os.environ) if state_dir is not None else None
-    builder = Builder(identities=keys, lenient=keys is None)
+    builder = Builder(identities=keys, lenient=keys is None, cache=cache)
     return builder.build_now(snapshot, source, name=name, namespace=namespace).rendered

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +166,8 @@ def _first(error: BaseException) -> BaseException:
 def _fail(error: BaseException) -> int:
     """Say what went wrong in one line; returns the exit code."""
     if "-vv" in sys.argv:
+        import traceback
+
         traceback.print_exception(error)
     if not isinstance(error, ReconcilerError):
         if isinstance(error, KeyboardInterrupt):

@@ -1,20 +1,24 @@
-"""What lies at paths, rendered and checked as one set."""
+"""From paths to findings: what lies there is read, rendered and checked as one set, each unchanged file only once ever."""
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.cli.building import build, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.cli.validate.cache import VerdictCache
+    from reconciler.cli.validate.records import FileRecord
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.ignores import Ignored
     from reconciler.gitops.render import Document
     from reconciler.gitops.source import Snapshot
+    from reconciler.gitops.validate import ValidateCache, Verdict
 
 
 def snapshot_of(path: Path) -> Snapshot:
@@ -36,8 +40,16 @@ def validate_path(
     path: Path, values: Iterable[str] = (), sets: Mapping[str, Any] | None = None
 ) -> list[Finding]:
     """Return what is wrong with everything at a path, but for what its comments ignore. Raises ``SourceError``."""
-    loaded = [load(path, source_of(values, sets or {}))]
-    return apply_ignores(check(loaded, references=True), loaded, references=True)[0]
+    options = Options(json.dumps(source_of(values, sets or {}), default=str))
+    read = [read_path(path)]
+    return apply_ignores(check(read, options).findings, read, references=True)[0]
+
+
+class Options(NamedTuple):
+    """Everything that findings depend on besides the files. A digest of it names what is kept: leave nothing out."""
+
+    source: str = "{}"  # an Application's spec.source, as JSON
+    references: bool = True
 
 
 class Naming(NamedTuple):
@@ -50,37 +62,38 @@ class Naming(NamedTuple):
         """Return a file's name as from here."""
         if not self.directory:
             return self.given
-        return (
-            path
-            if self.given == "." or path.startswith("/")
-            else f"{self.given.rstrip('/')}/{path}"
-        )
+        if self.given == "." or path.startswith("/"):
+            return path
+        return f"{self.given.rstrip('/')}/{path}"
 
 
 def _naming(path: Path) -> Naming:
     return Naming(str(path), path.is_dir())
 
 
-class Loaded(NamedTuple):
-    """What lies at one path; documents and findings are named as from here."""
+class Read(NamedTuple):
+    """What lies at one path."""
 
     snapshot: Snapshot
     naming: Naming
-    documents: Sequence[Document]
-    findings: Sequence[Finding]
 
     def texts(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and text of every file."""
+        """Yield the name and text of every file that holds a comment for us."""
         for path, file in self.snapshot.files.items():
-            yield self.naming.of(path), file.data.decode("utf-8-sig", "replace")
+            if b"reconciler: ignore=" in file.data:
+                yield self.naming.of(path), file.data.decode("utf-8-sig", "replace")
+
+    def text(self, name: str) -> str:
+        """Return the text of a file by its name as from here; none where there is no such file."""
+        for path, file in self.snapshot.files.items():
+            if self.naming.of(path) == name:
+                return file.data.decode("utf-8-sig", "replace")
+        return ""
 
 
-def load(path: Path, source: Mapping[str, Any]) -> Loaded:
-    """Read what lies at a path and build it as an Application with this ``spec.source`` would. Raises ``SourceError``."""
-    snapshot, naming = snapshot_of(path), _naming(path)
-    rendered = build(snapshot, source)
-    documents = [d.named(naming.of(d.origin.file)) for d in rendered.documents]
-    return Loaded(snapshot, naming, documents, named_from(path, rendered.findings))
+def read_path(path: Path) -> Read:
+    """Read what lies at a path. Raises ``SourceError``."""
+    return Read(snapshot_of(path), _naming(path))
 
 
 def _stdin() -> Snapshot:
@@ -92,23 +105,173 @@ def _stdin() -> Snapshot:
     return Snapshot("", {"-": File("-", sha256(data).hexdigest(), data)})
 
 
-def check(loaded: Iterable[Loaded], *, references: bool) -> list[Finding]:
-    """Check several paths as one set: what one of them names may lie in another."""
-    from reconciler.gitops.validate import validate
+class Checked(NamedTuple):
+    """What was found. ``verdicts`` are those of each document; none where the whole is known from an earlier run."""
+
+    documents: int
+    findings: tuple[Finding, ...]
+    verdicts: tuple[tuple[Document, Verdict], ...] = ()
+
+
+def check(
+    read: Sequence[Read],
+    options: Options,
+    *,
+    cache: VerdictCache | None = None,
+    jobs: int | None = None,
+    whole: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Checked:
+    """Check several paths as one set: what one of them names may lie in another.
+
+    ``jobs`` worker processes at most (None: as many as are worth it); ``whole``: with the verdict of every document.
+    """
+    from reconciler.cli.validate import cache as caching
+
+    of_all = of_files = ""
+    if any(_has_tool(one.snapshot) for one in read):
+        cache = None  # what a tool writes depends on more than is known here
+    if cache is not None:
+        code = caching.code() + _given(options)
+        of_files = "files-" + caching.digest(code, options, *(one.naming for one in read))[:40]
+        contents = (
+            part
+            for one in read
+            for part in (
+                one.naming, *one.snapshot.problems,
+                *(f"{path} {file.digest}" for path, file in one.snapshot.files.items()),
+            )
+        )  # fmt: skip
+        of_all = "set-" + caching.digest(code, options, *contents)[:40]
+        known = None if whole else cache.get(of_all)
+        if known is not None:
+            return Checked(*known)
+    known = (cache.get(of_files) if cache is not None else None) or {}
+    records = _records(read, known, jobs, progress)
+    checked = _joined(read, records, options)
+    if cache is not None:
+        if records.keys() != known.keys():
+            cache.put(of_files, records)
+        cache.put(of_all, checked[:2])
+    return checked
+
+
+def _has_tool(snapshot: Snapshot) -> bool:
+    """Whether Kustomize or Helm makes a source's manifests: its files are none themselves."""
+    from reconciler.gitops.source.selection import CHART, KUSTOMIZATIONS
+
+    return any(name in snapshot.files for name in (*KUSTOMIZATIONS, CHART))
+
+
+def _given(options: Options) -> str:
+    """Return a digest of the values files that lie outside of what is checked."""
+    from pathlib import Path
+
+    from reconciler.cli.validate.cache import digest
+
+    names = (json.loads(options.source).get("templates") or {}).get("values") or ()
+    return digest(*(Path(n).read_bytes() if Path(n).is_file() else "" for n in names))
+
+
+def _records(
+    read: Sequence[Read],
+    known: Mapping[str, FileRecord],
+    jobs: int | None,
+    progress: Callable[[int], None],
+) -> dict[str, FileRecord]:
+    """Return the records of every file that has one, in the order of files."""
+    from reconciler.cli.validate import records
     from reconciler.runtime.process.fields import HONOURED
 
-    documents = [d for one in loaded for d in one.documents]
-    found = validate(documents, references=references, honoured=HONOURED)
-    return [*(f for one in loaded for f in one.findings), *found]
+    found: dict[str, FileRecord] = {}
+    for one in read:
+        if _has_tool(one.snapshot):
+            continue
+        new = records.missing(one.snapshot, known)
+        several = jobs if jobs is not None else records.jobs_for(new)
+        if several > 1:
+            made = records.record_in_processes(new, HONOURED, several, progress)
+        else:
+            made = records.record(new, HONOURED, progress)
+        for path, file in one.snapshot.files.items():
+            if records.recordable(file):
+                name = records.entry(file)
+                found[name] = made[path] if path in made else known[name]
+    return found
+
+
+def _joined(read: Sequence[Read], records: Mapping[str, FileRecord], options: Options) -> Checked:
+    """Put together what is known of files, and check what they say of one another."""
+    from reconciler.gitops.validate import ValidateCache, validate
+    from reconciler.runtime.process.fields import HONOURED
+
+    cache = ValidateCache()
+    documents: list[Document] = []
+    findings: list[Finding] = []
+    known: list[tuple[Document, Verdict]] = []
+    for one in read:
+        found = _rendered(one, records, json.loads(options.source))
+        documents += found.documents
+        findings += found.findings
+        known += found.known
+    cache.prime(known, HONOURED)
+    findings += validate(documents, references=options.references, honoured=HONOURED, cache=cache)
+    return Checked(len(documents), tuple(findings), _verdicts(documents, cache))
+
+
+def _verdicts(
+    documents: Sequence[Document], cache: ValidateCache
+) -> tuple[tuple[Document, Verdict], ...]:
+    from reconciler.runtime.process.fields import HONOURED
+
+    return tuple(zip(documents, cache.verdicts(documents, HONOURED, "default"), strict=True))
+
+
+class _Rendered(NamedTuple):
+    documents: list[Document]
+    findings: list[Finding]
+    known: list[tuple[Document, Verdict]]
+
+
+def _rendered(one: Read, records: Mapping[str, FileRecord], source: Mapping[str, Any]) -> _Rendered:
+    """Render what has no record; of the rest, make documents that read their objects when asked."""
+    from reconciler.cli.validate.records import entry
+    from reconciler.gitops.render import RenderCache
+    from reconciler.gitops.render.document import Document, Positions
+
+    cache = RenderCache()
+    verdicts: dict[int, Verdict] = {}
+    for path, file in one.snapshot.files.items():
+        record = records.get(entry(file))
+        if record is None:
+            continue
+        positions = Positions(file.data)
+        made = [Document(None, origin, positions, name) for origin, name, _ in record.documents]
+        cache.prime(path, file.digest, made, record.findings)
+        for document, (_, _, verdict) in zip(made, record.documents, strict=True):
+            verdicts[id(document)] = verdict
+    rendered = build(one.snapshot, source, cache=cache)
+    result = _Rendered([], [f._replace(file=one.naming.of(f.file)) for f in rendered.findings], [])
+    for document in rendered.documents:
+        name = one.naming.of(document.origin.file)
+        named = document.named(name)
+        result.documents.append(named)
+        if id(document) in verdicts:
+            known = verdicts[id(document)]
+            if known.findings:
+                told = tuple(f._replace(file=name) for f in known.findings)
+                known = known._replace(findings=told)
+            result.known.append((named, known))
+    return result
 
 
 def apply_ignores(
-    findings: Iterable[Finding], loaded: Iterable[Loaded], *, references: bool
+    findings: Iterable[Finding], read: Iterable[Read], *, references: bool
 ) -> tuple[list[Finding], list[Ignored]]:
     """Return what remains of findings, and what comments in the files silence."""
     from reconciler.gitops import ignores
 
-    texts = (text for one in loaded for text in one.texts())
+    texts = (text for one in read for text in one.texts())
     return ignores.apply(
         findings, texts, asked=lambda rule: references or not rule.startswith("reference/")
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,14 +13,19 @@ import click
 
 from reconciler.cli.building import source_of
 from reconciler.cli.validate import formats
-from reconciler.cli.validate.load import apply_ignores, check, load
+from reconciler.cli.validate.cache import VerdictCache
+from reconciler.cli.validate.load import Options, apply_ignores, check, read_path
 from reconciler.cli.validate.report import Report, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from reconciler.cli.validate.load import Loaded
-    from reconciler.gitops.finding import Finding
+    from reconciler.cli.settings import Settings
+    from reconciler.cli.validate.load import Checked, Read
+
+
+#: From so many files on, a terminal is shown how far the run is.
+LONG_RUN = 500
 
 
 def _forms(
@@ -62,6 +69,8 @@ def _forms(
     type=click.Path(path_type=Path),
     help="YAML file of values for *.j2 files; may be repeated.",
 )
+@click.option("--jobs", type=click.IntRange(1), help="Processes; default: as many as are worth it.")
+@click.option("--no-cache", is_flag=True, help="Look at everything anew; keep nothing.")
 def command(
     *,
     paths: tuple[str, ...],
@@ -71,15 +80,19 @@ def command(
     quiet: bool,
     no_references: bool,
     values: tuple[Path, ...],
+    jobs: int | None,
+    no_cache: bool,
 ) -> None:
     """Check manifests: syntax, schema, rules, references. Exit code 3 when something is wrong; `-` reads stdin.
 
     A comment `# reconciler: ignore=RULE reason`, behind a line or above it, silences a finding there.
     """
-    given = source_of(values, {})
-    loaded = [load(Path(text), given) for text in dict.fromkeys(paths)]
-    findings = check(loaded, references=not no_references)
-    report = _report(loaded, findings, references=not no_references, strict=strict)
+    options = Options(json.dumps(source_of(values, {})), references=not no_references)
+    read = [read_path(Path(text)) for text in dict.fromkeys(paths)]
+    cache = None if no_cache or "-" in paths else VerdictCache(_directory())
+    with _progress(sum(len(one.snapshot.files) for one in read)) as progress:
+        checked = check(read, options, cache=cache, jobs=jobs, progress=progress)
+    report = _report(read, checked, options, strict=strict)
     failed = report.fails(fail_on)
     if quiet:
         report = report._replace(
@@ -93,19 +106,39 @@ def command(
         raise SystemExit(3)
 
 
-def _report(
-    loaded: Sequence[Loaded], findings: Sequence[Finding], *, references: bool, strict: bool
-) -> Report:
-    kept, silenced = apply_ignores(findings, loaded, references=references)
+def _directory() -> Path | None:
+    """Return where verdicts are kept: in the state directory."""
+    settings: Settings | None = click.get_current_context().obj
+    return settings.state_dir / "validate" if settings is not None else None
+
+
+def _report(read: Sequence[Read], checked: Checked, options: Options, *, strict: bool) -> Report:
+    kept, silenced = apply_ignores(checked.findings, read, references=options.references)
     if strict:
         kept = [f._replace(severity="error") if f.severity == "warning" else f for f in kept]
     return Report(
-        tuple(sorted({one.naming.of(path) for one in loaded for path in one.snapshot.files})),
-        sum(len(one.documents) for one in loaded),
+        tuple(sorted({one.naming.of(path) for one in read for path in one.snapshot.files})),
+        checked.documents,
         tuple(ordered(kept)),
         tuple(silenced),
-        lambda file: next((t for one in loaded for name, t in one.texts() if name == file), ""),
+        lambda file: next((text for one in read if (text := one.text(file))), ""),
     )
+
+
+@contextlib.contextmanager
+def _progress(files: int) -> Iterator[Callable[[int], None]]:
+    """Show how far a long run is, on a terminal and only there."""
+    if files < LONG_RUN or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+
+    def show(done: int) -> None:
+        click.echo(f"\r\033[Kchecked {done:,} of {files:,} files", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        click.echo("\r\033[K", nl=False, err=True)
 
 
 def _write(report: Report, form: str, file: str, *, quiet: bool) -> None:

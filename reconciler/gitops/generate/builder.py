@@ -57,12 +57,13 @@ class Builder:
         scratch: Path | None = None,
         which: Callable[[str], str | None] = shutil.which,
         lenient: bool = False,
+        cache: RenderCache | None = None,
     ) -> None:
         self._identities = identities or NoIdentities()
         self._scratch = scratch
         self._which = which
         self._lenient = lenient
-        self._render = RenderCache()
+        self._render = cache if cache is not None else RenderCache()
         self._decrypt = DecryptCache()
         self._substitute = SubstituteCache()
         self._made: _Made | None = None

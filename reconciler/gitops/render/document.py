@@ -73,10 +73,17 @@ class Document:
     One that is known from an earlier look has no object at first: it is read when it is asked for.
     """
 
-    __slots__ = ("_object", "origin", "positions")
+    __slots__ = ("_name", "_object", "origin", "positions")
 
-    def __init__(self, obj: Object | None, origin: Origin, positions: Positions) -> None:
+    def __init__(
+        self,
+        obj: Object | None,
+        origin: Origin,
+        positions: Positions,
+        name: ObjectName | None = None,
+    ) -> None:
         self._object = obj
+        self._name = name
         self.origin = origin
         self.positions = positions
 
@@ -87,9 +94,16 @@ class Document:
             self._object = self.positions.read(self.origin)
         return self._object
 
+    @property
+    def name(self) -> ObjectName:
+        """What the manifest calls its object."""
+        if self._name is None:
+            self._name = _name_of(self.object)
+        return self._name
+
     def named(self, file: str) -> Document:
         """Return the same document under another name of its file."""
-        return Document(self._object, self.origin._replace(file=file), self.positions)
+        return Document(self._object, self.origin._replace(file=file), self.positions, self._name)
 
     def holding(self, obj: Object) -> Document:
         """Return a document of another object that stands in the same place: this one decrypted, or substituted."""
@@ -131,23 +145,26 @@ class Document:
     ) -> Finding:
         """Return a finding about a part of this document: its value, or its key where the rule is about keys."""
         span = self.span(path, key=rule.endswith(_OF_KEYS))
-        if got and path[:1] in (("data",), ("stringData",)) and self.object.get("kind") == "Secret":
+        if got and path[:1] in (("data",), ("stringData",)) and self.name.kind == "Secret":
             message, got = message.replace(got, "a hidden value"), "a hidden value"
-        meta: Any = self.object.get("metadata")
-        meta = meta if isinstance(meta, dict) else {}
-        name = ObjectName(
-            str(self.object.get("apiVersion") or ""),
-            str(self.object.get("kind") or ""),
-            str(meta.get("namespace") or ""),
-            str(meta.get("name") or ""),
-        )
         found = Finding(
             rule, severity, message, self.origin.file, span.line, span.column,
-            self.origin.document, self.origin.item, name, pointer(path), hint, expected, got,
+            self.origin.document, self.origin.item, self.name, pointer(path), hint, expected, got,
             span.end_line, span.end_column,
         )  # fmt: skip
         written = self.positions.written
         return written.placed(found) if written is not None else found
+
+
+def _name_of(obj: Object) -> ObjectName:
+    meta: Any = obj.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
+    return ObjectName(
+        str(obj.get("apiVersion") or ""),
+        str(obj.get("kind") or ""),
+        str(meta.get("namespace") or ""),
+        str(meta.get("name") or ""),
+    )
 
 
 class Rendered(NamedTuple):

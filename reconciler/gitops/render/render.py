@@ -11,13 +11,13 @@ from reconciler.api import schemas
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import reader, sops
 from reconciler.gitops.render.document import Document, Origin, Positions, Rendered
-from reconciler.gitops.render.template import TemplateError, Templates
 from reconciler.gitops.render.written import blamed
 from reconciler.gitops.source.selection import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reconciler.gitops.render.template import Templates
     from reconciler.gitops.source import File, Snapshot
 
 #: JSON writes characters beyond U+FFFF as two escapes, which YAML does not know.
@@ -83,7 +83,7 @@ def render(
     if again is not None:
         return again
     sources = {p: f for p, f in snapshot.files.items() if templates and p.endswith(".j2")}
-    sandbox = Templates({p: f.data for p, f in sources.items()}, values)
+    sandbox = _sandbox(sources, values)
     shared = _digest_of_templates(sources, given)
     kept: dict[str, tuple[str, _One]] = {}
     documents: list[Document] = []
@@ -93,7 +93,7 @@ def render(
             continue
         # A template may include others: it depends on all of them, and on the values.
         digest = file.digest + shared if path in sources else file.digest
-        one = cache.file(path, digest) or _render_file(file, sandbox if templates else None)
+        one = cache.file(path, digest) or _render_file(file, sandbox, plain=not templates)
         kept[path] = (digest, one)
         documents += one.documents
         findings += one.findings
@@ -107,15 +107,24 @@ def render(
     return rendered
 
 
+def _sandbox(sources: Mapping[str, File], values: Mapping[str, Any]) -> Templates | None:
+    """Return the templates of a snapshot; without any, Jinja2 is not even loaded."""
+    if not sources:
+        return None
+    from reconciler.gitops.render.template import Templates
+
+    return Templates({p: f.data for p, f in sources.items()}, values)
+
+
 def _digest_of_templates(sources: Mapping[str, File], values: str) -> str:
     lines = [f"{path}\0{file.digest}\0" for path, file in sources.items()]
     text = values + "\0" + "".join(lines)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _render_file(file: File, templates: Templates | None) -> _One:
+def _render_file(file: File, templates: Templates | None, *, plain: bool) -> _One:
     name = file.path.rpartition("/")[2]
-    if templates is not None and name in KUSTOMIZATIONS:
+    if not plain and name in KUSTOMIZATIONS:
         told = "this kustomization is not at the source's root: it is not built (spec.source.kustomize.path names one)"
         return _One((), (Finding("source/kustomization", "warning", told, file.path),))
     try:
@@ -127,23 +136,29 @@ def _render_file(file: File, templates: Templates | None) -> _One:
         told = f"byte 0x{file.data[error.start]:02x} is not UTF-8"
         return _One((), (Finding("syntax/encoding", "error", told, file.path, line, column),))
     if templates is not None and file.path.endswith(".j2"):
-        if name.startswith("_"):
-            return _One((), ())  # a partial: only included by others
-        try:
-            written = templates.render(file.path)
-        except TemplateError as error:
-            line, source = error.line, templates.source(error.file)
-            column, end = blamed(source, line, str(error))
-            found = Finding(
-                error.rule, "error", str(error), error.file, line, column,
-                end_line=line if end else 0, end_column=end,
-            )  # fmt: skip
-            return _One((), (found,))
-        return _documents(written.text, file, Positions(written.text, written))
+        return _from_template(file, templates)
     if file.path.endswith(".json") and (rewritten := _SURROGATES.sub(_character, text)) != text:
         return _documents(rewritten, file, Positions(rewritten))
     # A plain file's bytes are in the snapshot anyway.
     return _documents(text, file, Positions(file.data))
+
+
+def _from_template(file: File, templates: Templates) -> _One:
+    from reconciler.gitops.render.template import TemplateError
+
+    if file.path.rpartition("/")[2].startswith("_"):
+        return _One((), ())  # a partial: only included by others
+    try:
+        written = templates.render(file.path)
+    except TemplateError as error:
+        line, source = error.line, templates.source(error.file)
+        column, end = blamed(source, line, str(error))
+        found = Finding(
+            error.rule, "error", str(error), error.file, line, column,
+            end_line=line if end else 0, end_column=end,
+        )  # fmt: skip
+        return _One((), (found,))
+    return _documents(written.text, file, Positions(written.text, written))
 
 
 def _documents(text: str, file: File, positions: Positions) -> _One:

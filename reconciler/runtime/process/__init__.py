@@ -8,7 +8,19 @@ below. It isolates names and networks, not mutually hostile users.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from reconciler.runtime.process.images import ImageMapping
-from reconciler.runtime.process.runtime import ProcessRuntime
+
+if TYPE_CHECKING:
+    from reconciler.runtime.process.runtime import ProcessRuntime
 
 __all__ = ["ImageMapping", "ProcessRuntime"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: who only wants to know which fields are honoured needs no event loop.
+    if name != "ProcessRuntime":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module("reconciler.runtime.process.runtime").ProcessRuntime
