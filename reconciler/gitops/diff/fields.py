@@ -55,20 +55,23 @@ def without_noise(obj: Object | None) -> dict[str, Any]:
     if obj is None:
         return {}
     result = {k: v for k, v in obj.items() if k != "status"}
-    result["metadata"] = {k: v for k, v in (obj.get("metadata") or {}).items() if k not in _NOISE}
+    meta = {k: v for k, v in (obj.get("metadata") or {}).items() if k not in _NOISE}
+    annotations = meta.get("annotations")
+    if isinstance(annotations, dict) and (not annotations or _LAST_APPLIED in annotations):
+        # kubectl's note of what it applied repeats the whole object, the data of a Secret included.
+        meta["annotations"] = {k: v for k, v in annotations.items() if k != _LAST_APPLIED}
+        if not meta["annotations"]:
+            del meta["annotations"]
+    result["metadata"] = meta
     return result
 
 
 def _masked(obj: dict[str, Any], key: bytes) -> dict[str, Any]:
     result = dict(obj)
-    if isinstance(obj.get("metadata"), dict) and obj["metadata"].get("annotations"):
-        # kubectl's last-applied-configuration repeats the data.
-        kept = {k: v for k, v in obj["metadata"]["annotations"].items() if k != _LAST_APPLIED}
-        result["metadata"] = {**obj["metadata"], "annotations": kept}
     for field in ("data", "stringData"):
         if isinstance(obj.get(field), dict):
             result[field] = {
-                k: f"<secret {hmac.new(key, str(v).encode(), hashlib.sha256).hexdigest()[:8]}>"
+                k: f"<secret {hmac.new(key, str(v).encode(), hashlib.sha256).hexdigest()[:12]}>"
                 for k, v in obj[field].items()
             }
     return result
