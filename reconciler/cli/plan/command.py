@@ -1,4 +1,4 @@
-"""``reconciler plan``: what a sync of a directory would change."""
+"""The command: which two states are compared, and how that is told."""
 
 from __future__ import annotations
 
@@ -10,97 +10,134 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.api.objects import Key, annotations_of
-from reconciler.cli import application
-from reconciler.cli.building import build
-from reconciler.cli.connection import connect
-from reconciler.cli.plan import text
-from reconciler.errors import NotFound
-from reconciler.gitops import plan as plans
-from reconciler.gitops.diff import diff
-from reconciler.gitops.engine import desired
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.cli.plan.sets import Wanted
     from reconciler.cli.settings import Settings
-    from reconciler.client import HttpClient
+    from reconciler.gitops.plan import Change
+
+#: Values of Secrets are hidden under a key of so many bytes.
+MASK_BYTES = 16
 
 
-@click.command(short_help="Show what a sync of PATH would change.")
+@click.command(short_help="Show what a sync would change.")
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--base-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Compare with what lies in DIR instead of what runs.",
+)
+@click.option(
+    "--base-ref",
+    default="",
+    metavar="REF",
+    help="Compare with PATH as it is in this commit, branch or tag of its git checkout.",
+)
 @click.option(
     "--values",
     multiple=True,
     type=click.Path(path_type=Path),
     help="YAML file of values for *.j2 files; may be repeated.",
 )
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One value for *.j2 files.")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
 )
 @click.option("--exit-code", is_flag=True, help="Exit with 4 when something would change.")
 @click.pass_obj
 def command(
-    settings: Settings, /, *, path: Path, values: tuple[Path, ...], form: str, exit_code: bool
+    settings: Settings,
+    /,
+    *,
+    path: Path,
+    base_dir: Path | None,
+    base_ref: str,
+    values: tuple[Path, ...],
+    sets: tuple[str, ...],
+    form: str,
+    exit_code: bool,
 ) -> None:
-    """Show what a sync of PATH would change, each change with its cause and its fields. Changes nothing."""
-    wanted = application.from_directory(path, values, ())
-    application.check(path, wanted)
-    found = asyncio.run(_plan(settings, path, wanted))
-    click.echo(json.dumps(found.to_json(), indent=2) if form == "json" else text.text(found))
-    if exit_code and not found.is_empty:
+    """Show what a sync would change: a graph of changes, each with its cause, what it comes after, and its fields.
+
+    PATH is compared with what the daemon of the state directory runs; where none runs, with nothing; with --base-dir or
+    --base-ref with what was rendered there, and no daemon is asked. Nothing is changed.
+    """
+    if base_dir is not None and base_ref:
+        raise click.UsageError("give one of --base-dir, --base-ref")
+    found = _of_path(settings, path, base_dir, base_ref, values, sets)
+    click.echo(_told(found, form))
+    if found.get("problems"):
+        raise SystemExit(3)
+    if exit_code and found["changes"]:
         raise SystemExit(4)
 
 
-async def _plan(settings: Settings, path: Path, app: dict[str, Any]) -> plans.Plan:
-    from reconciler.cli.validate import snapshot_of
+def _told(found: Mapping[str, Any], form: str) -> str:
+    from reconciler.cli.plan.markdown import markdown
+    from reconciler.cli.plan.text import text
 
-    name = app["metadata"]["name"]
-    rendered = await asyncio.to_thread(
-        build, snapshot_of(path), app["spec"]["source"], name=name, state_dir=settings.state_dir
-    )
-    wanted = desired.wanted(rendered.documents, name, "default")
-    mask = secrets.token_bytes(16)
-    async with connect(settings) as client:
-        changes = [await _compare(client, name, key, w, mask) for key, w in wanted.items()]
-        changes += await _prunes(client, name, wanted)
-    return plans.plan(changes)
+    match form:
+        case "json":
+            return json.dumps(found, indent=2)
+        case "markdown":
+            return markdown(found)
+    return text(found)
 
 
-async def _compare(
-    client: HttpClient, name: str, key: Key, wanted: desired.Wanted, mask: bytes
-) -> plans.Change:
-    try:
-        live = await client.get(wanted.kind, key.name, key.namespace)
-    except NotFound:
-        return plans.Change("create", key, wanted.object, cause="it does not exist")
-    merged = await client.apply(
-        wanted.object, field_manager=desired.manager_of(name), force=True, dry_run=True
-    )
-    fields = diff(live, merged, mask=mask)
-    if not fields:
-        return plans.Change("unchanged", key, wanted.object)
-    return plans.Change("update", key, wanted.object, fields, f"{len(fields)} fields differ")
+def _of_path(
+    settings: Settings,
+    path: Path,
+    base_dir: Path | None,
+    base_ref: str,
+    values: tuple[Path, ...],
+    sets: tuple[str, ...],
+) -> dict[str, Any]:
+    from reconciler.cli import application
+    from reconciler.cli.plan import sets as read
+    from reconciler.gitops.plan import plan
+    from reconciler.gitops.plan.rendered import changes_between
+
+    app = application.from_directory(path, values, sets)
+    application.check(path, app)
+    wanted = read.of_path(path, app, settings.state_dir)
+    if base_dir is not None:
+        before = read.of_path(base_dir, app, settings.state_dir)
+    elif base_ref:
+        before = read.of_ref(path, base_ref, app, settings.state_dir)
+    else:
+        before = None
+    if before is None:
+        changes = _against_what_runs(settings, app["metadata"]["name"], wanted)
+    else:
+        sides = [{k: w.object for k, w in side.objects.items()} for side in (before, wanted)]
+        changes = changes_between(*sides, mask=secrets.token_bytes(MASK_BYTES))
+    found = plan(changes)
+    for problem in found.problems:
+        document = wanted.documents.get(problem.key)
+        if document is not None:
+            click.echo(document.finding("plan/order", "error", problem.message).text(), err=True)
+    return found.to_json()
 
 
-async def _prunes(
-    client: HttpClient, name: str, wanted: dict[Key, desired.Wanted]
-) -> list[plans.Change]:
-    from reconciler.api import kinds
-    from reconciler.gitops.engine.report import inventory_of
+def _against_what_runs(settings: Settings, name: str, wanted: Wanted) -> list[Change]:
+    from reconciler.cli.background import is_running
+    from reconciler.cli.connection import connect
+    from reconciler.cli.plan import live
+    from reconciler.gitops.plan.rendered import changes_between
 
-    try:
-        app = await client.get(kinds.APPLICATION, name)
-    except NotFound:
-        return []
-    found = []
-    for key in inventory_of(app):
-        kind = kinds.lookup(key.group, key.kind)
-        if key in wanted or kind is None:
-            continue
-        try:
-            live = await client.get(kind, key.name, key.namespace)
-        except NotFound:
-            continue
-        mine = annotations_of(live).get(desired.APPLICATION_ANNOTATION) == name
-        if mine and plans.may_prune(live):
-            found.append(plans.Change("prune", key, None, cause="no manifest asks for it"))
-    return found
+    mask = secrets.token_bytes(MASK_BYTES)
+    if not is_running(settings.state_dir):
+        click.echo(f"no daemon runs on {settings.state_dir}: compared with nothing", err=True)
+        return changes_between({}, {k: w.object for k, w in wanted.objects.items()}, mask=mask)
+
+    async def asked() -> list[Change]:
+        async with connect(settings) as client:
+            return await live.changes(client, name, wanted.objects, mask)
+
+    return asyncio.run(asked())

@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.gitops.diff import unified
-from reconciler.gitops.plan import Need
+from reconciler.gitops.diff import FieldChange, Line, unified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from reconciler.api.objects import Key
-    from reconciler.gitops.plan import Change, Node, Plan
+#: A change, or a plan, as ``Plan.to_json`` tells it.
+Shown = dict[str, Any]
 
 MARKS = {"create": "+", "update": "~", "prune": "-", "hook": "»"}
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "»": "cyan", "@": "cyan"}
 
 
-def text(plan: Plan) -> str:
+def text(plan: Mapping[str, Any]) -> str:
     """Return a plan as text with terminal colours (whoever prints it strips them where nobody sees them)."""
     lines = [*_problems(plan)]
-    stage = ""
-    after = _after(plan)
-    shown = [(i, n) for i, n in enumerate(plan.nodes) if is_shown(n)]
-    for number, (index, node) in enumerate(shown):
-        if str(node.stage) != stage:
-            stage = str(node.stage)
-            lines.append(click.style(stage, bold=True))
-        last = number + 1 == len(shown) or str(shown[number + 1][1].stage) != stage
-        lines += _node(node, after.get(index, []), last=last)
-    if plan.on_failure:
-        lines.append(click.style("if it fails", bold=True))
-        for number, change in enumerate(plan.on_failure):
-            branch = "└─" if number + 1 == len(plan.on_failure) else "├─"
-            lines.append(f"{branch} {_head(change)}")
+    for stage, changes in by_stage(plan):
+        lines.append(click.style(stage, bold=True))
+        for number, change in enumerate(changes):
+            lines += _change(change, last=number + 1 == len(changes))
     lines.append(summary(plan))
     return "\n".join(lines)
 
 
-def is_shown(node: Node) -> bool:
-    """Whether a reader wants to see a node: something happens there."""
-    return node.change is not None and node.change.action != "unchanged"
+def by_stage(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[Shown]]]:
+    """Yield the stages of a plan in order, each with its changes; what runs on failure comes last."""
+    for stage, changes in groupby(plan["changes"], lambda c: str(c["stage"])):
+        yield stage, list(changes)
+    if plan.get("onFailure"):
+        yield "if it fails", plan["onFailure"]
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: Mapping[str, Any]) -> str:
     """Return the counts in one line."""
-    counts = plan.counts()
+    counts = plan["summary"]
     told = [
         f"{counts['create']} to create",
         f"{counts['update']} to update",
@@ -59,47 +52,39 @@ def summary(plan: Plan) -> str:
     return ", ".join(told)
 
 
-def name(key: Key) -> str:
+def name(change: Mapping[str, Any]) -> str:
     """Return an object as a user names it: ``Deployment shop/web``."""
-    return f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
+    where = f"{change['namespace']}/" if change.get("namespace") else ""
+    return f"{change['kind']} {where}{change['name']}"
 
 
-def _problems(plan: Plan) -> Iterator[str]:
-    for problem in plan.problems:
-        yield click.style(f"cannot be ordered: {name(problem.key)}: {problem.message}", fg="red")
+def lines_of(change: Mapping[str, Any]) -> list[Line]:
+    """Return what differs, as the lines of a unified diff."""
+    fields = (FieldChange(f["path"], f["before"], f["after"]) for f in change["fields"])
+    return list(unified(fields))
 
 
-def _after(plan: Plan) -> dict[int, list[str]]:
-    """Return, for each node, what it comes after for its own sake, in words."""
-    found: dict[int, list[str]] = {}
-    for edge in plan.edges:
-        before = plan.nodes[edge.before]
-        if before.external is not None:
-            told = f"{name(before.external)} ({edge.reason}; kept by somebody else)"
-        elif before.change is not None and is_shown(before):
-            how = "" if edge.need is not Need.GONE else " is gone"
-            told = f"{name(before.change.key)}{how} ({edge.reason})"
-        else:
-            continue
-        if plan.nodes[edge.after].change is not None:
-            found.setdefault(edge.after, []).append(told)
-    return found
+def after(change: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a change comes after, in words."""
+    for needed in change.get("after") or ():
+        is_gone = " is gone" if needed["need"] == "gone" else ""
+        kept = f", kept by {needed['keptBy']}" if needed.get("keptBy") else ""
+        yield f"{needed['object']}{is_gone} ({needed['reason']}{kept})"
 
 
-def _node(node: Node, after: list[str], *, last: bool) -> Iterator[str]:
-    change = node.change
-    assert change is not None  # noqa: S101 - only changes are shown
-    yield f"{'└─' if last else '├─'} {_head(change)}"
+def _problems(plan: Mapping[str, Any]) -> Iterator[str]:
+    for problem in plan.get("problems") or ():
+        yield click.style(f"cannot be ordered: {problem['object']}: {problem['message']}", fg="red")
+
+
+def _change(change: Shown, *, last: bool) -> Iterator[str]:
+    mark = MARKS[change["action"]]
+    cause = "" if change["fields"] else click.style(f"  ({change['cause']})", dim=True)
+    head = click.style(f"{mark} {name(change)}", fg=_COLOURS[mark])
+    yield f"{'└─' if last else '├─'} {head}{cause}"
     indent = "     " if last else "│    "
-    for told in after:
-        yield indent + click.style(f"after {told}", dim=True)
-    if change.action == "update":
-        for line in unified(change.fields):
-            yield indent + click.style(f"{line.mark} {line.text}", fg=_COLOURS.get(line.mark))
-
-
-def _head(change: Change) -> str:
-    mark = MARKS[change.action]
-    head = click.style(f"{mark} {name(change.key)}", fg=_COLOURS[mark])
-    cause = "" if change.action == "update" and change.fields else f"  ({change.cause})"
-    return head + click.style(cause, dim=True)
+    told = [t for t in after(change) if not t.startswith("Namespace/")]
+    if told:
+        yield indent + click.style(f"after {', '.join(told)}", dim=True)
+    for line in lines_of(change):
+        yield indent + click.style(f"{line.mark} {line.text}", fg=_COLOURS.get(line.mark))

@@ -118,7 +118,7 @@ def with_barriers(draft: Draft, order: list[int]) -> Plan:
     held = _held(draft, order)
     layout = _Layout()
     at = {index: layout.put(node(draft, index), held=index in held) for index in order}
-    hard = (Edge(at[e.before], at[e.after], e.reason, e.need) for e in draft.hard)
+    hard = sorted(Edge(at[e.before], at[e.after], e.reason, e.need) for e in draft.hard)
     return Plan(
         tuple(layout.nodes), (*layout.edges, *hard), tuple(draft.on_failure), tuple(draft.problems)
     )

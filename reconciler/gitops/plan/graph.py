@@ -89,25 +89,27 @@ class Plan(NamedTuple):
         return result
 
     def to_json(self) -> dict[str, Any]:
-        """Return what would change, in order, each with what it comes after."""
+        """Return what would change, in order, each change with what it comes after for its own sake."""
         after: dict[int, list[dict[str, str]]] = {}
         for edge in self.edges:
-            node = self.nodes[edge.before]
-            if node.change is not None or node.external is not None:
-                key = node.change.key if node.change is not None else node.external
-                needs = {"object": str(key), "reason": edge.reason, "need": edge.need.name.lower()}
-                after.setdefault(edge.after, []).append(needs)
-        shown = []
-        for index, node in enumerate(self.nodes):
-            if node.change is None or node.change.action == "unchanged":
-                continue
-            row = {**node.change.to_json(), "stage": str(node.stage), "after": after.get(index, [])}
-            shown.append(row)
-        result: dict[str, Any] = {"summary": self.counts(), "changes": shown}
+            before = self.nodes[edge.before]
+            key = before.external
+            if before.change is not None and before.change.action != "unchanged":
+                key = before.change.key
+            if key is not None:
+                row = {"object": str(key), "reason": edge.reason, "need": edge.need.name.lower()}
+                if before.external is not None:
+                    row["keptBy"] = "somebody else"
+                after.setdefault(edge.after, []).append(row)
+        changes = [
+            {**node.change.to_json(), "stage": str(node.stage), "after": after.get(index, [])}
+            for index, node in enumerate(self.nodes)
+            if node.change is not None and node.change.action != "unchanged"
+        ]
+        result: dict[str, Any] = {"summary": self.counts(), "changes": changes}
         if self.on_failure:
             result["onFailure"] = [c.to_json() for c in self.on_failure]
         if self.problems:
-            result["problems"] = [
-                {"object": str(p.key), "message": p.message} for p in self.problems
-            ]
+            told = [{"object": str(p.key), "message": p.message} for p in self.problems]
+            result["problems"] = told
         return result

@@ -41,9 +41,9 @@ def ordered(draft: Draft) -> list[int]:
 def cycle(draft: Draft, order: list[int]) -> list[int]:
     """Return one cycle of what could not be ordered, its first node repeated at the end."""
     left = set(range(len(draft.changes))) - set(order)
-    before = {
-        e.after: e.before for e in reversed(draft.hard) if e.before in left and e.after in left
-    }
+    inside = (e for e in draft.hard if e.before in left and e.after in left)
+    first = sorted(inside, key=lambda e: (draft.key(e.before), e.before), reverse=True)
+    before = {e.after: e.before for e in first}
     # What only hangs on a cycle has a predecessor in it, too: going back always ends on the cycle itself.
     path = [min(left, key=draft.key)]
     place = {path[0]: 0}
@@ -57,7 +57,7 @@ def cycle(draft: Draft, order: list[int]) -> list[int]:
 
 
 def told(draft: Draft, cycle: list[int]) -> Problem:
-    reasons = {(e.after, e.before): e.reason for e in reversed(draft.hard)}
+    reasons = {(e.after, e.before): e.reason for e in sorted(draft.hard, reverse=True)}
     words = str(draft.key(cycle[0]))
     for after, before in itertools.pairwise(cycle):
         words += f" → {draft.key(before)} ({reasons[after, before]})"

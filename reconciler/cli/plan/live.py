@@ -1,0 +1,70 @@
+"""What files ask for against what a daemon runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.api import kinds
+from reconciler.api.objects import Key, annotations_of
+from reconciler.errors import NotFound
+from reconciler.gitops.diff import diff
+from reconciler.gitops.engine import desired
+from reconciler.gitops.engine.report import inventory_of
+from reconciler.gitops.hooks import hook_of
+from reconciler.gitops.plan import Change, may_prune
+from reconciler.gitops.plan.rendered import cause_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.api.client import Client
+
+
+async def changes(
+    client: Client, name: str, wanted: Mapping[Key, desired.Wanted], mask: bytes
+) -> list[Change]:
+    """Return the changes that a sync of these objects would make as an Application of that name; writes nothing."""
+    hooks = {k: h for k, w in wanted.items() if (h := hook_of(w.object)) is not None}
+    found = [await _compared(client, name, k, w, mask) for k, w in wanted.items() if k not in hooks]
+    found += await _prunes(client, name, wanted)
+    if any(c.action != "unchanged" for c in found):
+        for key, hook in hooks.items():
+            cause = f"{'/'.join(hook.phases) or 'skipped'} hook"
+            found.append(Change("hook", key, wanted[key].object, cause=cause))
+    return found
+
+
+async def _compared(
+    client: Client, name: str, key: Key, wanted: desired.Wanted, mask: bytes
+) -> Change:
+    try:
+        live = await client.get(wanted.kind, key.name, key.namespace)
+    except NotFound:
+        return Change("create", key, wanted.object, cause="it does not exist")
+    merged = await client.apply(
+        wanted.object, field_manager=desired.manager_of(name), force=True, dry_run=True
+    )
+    fields = diff(live, merged, mask=mask)
+    if not fields:
+        return Change("unchanged", key, wanted.object)
+    return Change("update", key, wanted.object, fields, cause_of(fields), live)
+
+
+async def _prunes(client: Client, name: str, wanted: Mapping[Key, desired.Wanted]) -> list[Change]:
+    try:
+        app = await client.get(kinds.APPLICATION, name)
+    except NotFound:
+        return []
+    found = []
+    for key in inventory_of(app):
+        kind = kinds.lookup(key.group, key.kind)
+        if key in wanted or kind is None:
+            continue
+        try:
+            live = await client.get(kind, key.name, key.namespace)
+        except NotFound:
+            continue
+        mine = annotations_of(live).get(desired.APPLICATION_ANNOTATION) == name
+        if mine and may_prune(live):
+            found.append(Change("prune", key, None, cause="no manifest asks for it", live=live))
+    return found
