@@ -4,62 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
 from reconciler.clock import LoopClock, SeededEntropy, run_virtual
 from reconciler.control import EventWriter, InformerCache, Recorder
-from reconciler.errors import SourceError
 from reconciler.gitops.engine import KINDS, Engine
-from reconciler.gitops.source import File, Snapshot
 from reconciler.registry import Registry
 from reconciler.store.memory import MemoryStore
+from tests.simulation.applications import Files, config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from reconciler.api.objects import Object
-
-
-class Files:
-    """A source that a test writes into."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, str] = {}
-        self._changed = asyncio.Event()
-        self.missing = False
-
-    def write(self, **files: str) -> None:
-        """Let the source hold exactly these files."""
-        self._files = {f"{name}.yaml": text for name, text in files.items()}
-        self._changed.set()
-
-    async def snapshot(self) -> Snapshot:
-        if self.missing:
-            raise SourceError("the directory is gone")
-        found = {}
-        for path, text in sorted(self._files.items()):
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            found[path] = File(path, digest, text.encode())
-        revision = hashlib.sha256(
-            repr([(p, f.digest) for p, f in found.items()]).encode()
-        ).hexdigest()
-        return Snapshot(revision[:12], found)
-
-    async def changed(self) -> None:
-        await self._changed.wait()
-        self._changed.clear()
-
-    def refresh(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-
-def config(name: str, value: str = "1", extra: str = "") -> str:
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{extra}}}\ndata: {{value: '{value}'}}\n"
 
 
 class World:

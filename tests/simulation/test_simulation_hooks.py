@@ -11,8 +11,8 @@ from reconciler.clock import SeededEntropy, run_virtual
 from reconciler.control import EventWriter, InformerCache, Recorder
 from reconciler.gitops.engine import KINDS, Engine
 from reconciler.runtime.memory import Behaviour
+from tests.simulation.applications import Files, config
 from tests.simulation.plane import ControlPlane
-from tests.simulation.test_simulation_engine import Files, config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -328,7 +328,7 @@ class ApplicationLoop:
         self._pruning = self._guards.pruning(
             self._report.inventory, reading, policy, requests.confirmed_prune(app)
         )
-        back = self._rollback_is_due()
+        back = standing.pin is not None and not standing.pin.begun
         asked = request is not None or back
         new = standing.deployed != reading.revision
         drifted = self._drifted(owned.changes, new=new)
@@ -336,7 +336,9 @@ class ApplicationLoop:
             left = {c.key for c in drifted} if new else set()
             owned = owned._replace(changes=[c for c in owned.changes if c.key not in left])
         prunes = self._guards.prunes(self._pruning)
-        hooks = (asked or new) and (asked or self._hooks.are_due(reading, standing.deployed))
+        hooks = bool(reading.hooks) and (
+            asked or (new and self._hooks.are_due(reading, standing.deployed))
+        )
         found = self._plan(app, owned.changes, prunes, hooks=hooks, fresh=asked or new)
         if found.problems:
             told = "; ".join(f"{p.key}: {p.message}" for p in found.problems)
@@ -367,15 +369,6 @@ class ApplicationLoop:
         if not new:
             return differing
         return [c for c in differing if c.key not in self._changed_manifests]
-
-    def _rollback_is_due(self) -> bool:
-        pin, operation = self._standing.pin, self._standing.operation
-        back = (Trigger.ROLLBACK, Trigger.AUTOMATIC_ROLLBACK)
-        return pin is not None and not (
-            operation.trigger in back
-            and operation.set == pin.set
-            and operation.started >= pin.since
-        )
 
     def _refuse(self, owned: Owned) -> None:
         self._refused = frozenset(r.key for r in owned.refusals) | owned.ignored
@@ -460,6 +453,8 @@ class ApplicationLoop:
             self._wake.set()
             return
         self._spec_changed = False
+        if pin is not None:
+            self._standing.pin = pin._replace(begun=True)
         if synced.failed:
             self._conditions["SyncFailed"] = self._standing.operation.message
             self._wake.set()

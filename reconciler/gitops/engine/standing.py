@@ -75,6 +75,7 @@ class Pin(NamedTuple):
     automatic: bool = False
     by: str = ""
     reason: str = ""
+    begun: bool = False  # its sync has ended, well or not: from now on it is held like any revision
 
     @property
     def message(self) -> str:

@@ -22,4 +22,4 @@ def kept(
     healthy = [r.id for r in records if r.health == "Healthy" and r.set]
     found.update(healthy[-1:])
     found.update(r.id for r in records[-1:])
-    return found
+    return found & {r.id for r in records}
