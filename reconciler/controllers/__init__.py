@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.api import kinds
+from reconciler.api.metrics import NotMeasured
+from reconciler.controllers.autoscaling import HorizontalPodAutoscalerController
 from reconciler.controllers.cronjob import CronJobController
 from reconciler.controllers.daemonset import DaemonSetController
 from reconciler.controllers.definition import DefinitionController
@@ -23,10 +25,16 @@ from reconciler.controllers.volume import ClaimController, VolumeController
 
 if TYPE_CHECKING:
     from reconciler.api.decision import Controller
+    from reconciler.api.metrics import MetricsSource
 
 
-def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
-    """Return one controller of each kind. ``address`` is where Ingresses and LoadBalancers are reached."""
+def all_controllers(
+    *, address: str = "127.0.0.1", metrics: MetricsSource | None = None
+) -> tuple[Controller, ...]:
+    """Return one controller of each kind.
+
+    ``address`` is where Ingresses and LoadBalancers are reached; ``metrics`` knows what Pods use.
+    """
     return (
         DeploymentController(),
         ReplicaSetController(),
@@ -36,6 +44,7 @@ def all_controllers(*, address: str = "127.0.0.1") -> tuple[Controller, ...]:
         CronJobController(),
         TimeToLiveController(),
         DisruptionController(),
+        HorizontalPodAutoscalerController(metrics or NotMeasured()),
         ClaimController(),
         VolumeController(),
         RestartOnChange(kinds.DEPLOYMENT),

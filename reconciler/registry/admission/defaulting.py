@@ -115,6 +115,14 @@ def _cron_job(obj: Object) -> None:
         _template(template["spec"])
 
 
+def _autoscaler(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
 def _service(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("type", "ClusterIP")
@@ -192,6 +200,7 @@ _BY_KIND: dict[tuple[str, str], Callable[[Object], None]] = {
     ("apps/v1", "ReplicaSet"): _replica_set,
     ("apps/v1", "StatefulSet"): _stateful_set,
     ("apps/v1", "DaemonSet"): _daemon_set,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): _autoscaler,
     ("batch/v1", "Job"): _job,
     ("batch/v1", "CronJob"): _cron_job,
     ("storage.k8s.io/v1", "StorageClass"): _storage_class,

@@ -19,7 +19,8 @@ needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="needs the recorde
 LISTS = (
     "pods", "deployments", "replicasets", "statefulsets", "services", "endpointslices", "configmaps",
     "secrets", "persistentvolumes", "persistentvolumeclaims", "ingresses", "namespaces", "nodes",
-    "controllerrevisions", "serviceaccounts",
+    "controllerrevisions", "serviceaccounts", "daemonsets", "jobs", "cronjobs",
+    "hpa", "pdb",
 )  # fmt: skip
 
 
