@@ -18,6 +18,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
+
+from reconciler import __version__
+
 _MODULES = ("reconciler.api.", "reconciler.gitops.", "reconciler.cli.validate.records")
 _MAGIC = b"reconciler-verdicts-1\n"
 
@@ -118,10 +122,6 @@ def code() -> str:
 
     Of files it takes names, sizes and times: installing or editing anything changes one of them.
     """
-    import yaml
-
-    from reconciler import __version__
-
     package = Path(__file__).parents[2]
     schemas = package / "schemas"
     roots = [package / part for part in ("api", "gitops", "runtime", "kubelet", "cli/validate")]
@@ -130,7 +130,7 @@ def code() -> str:
     for root in roots:
         lines += _stamps(str(root))
     # A library that is installed, removed or changed in version renames a directory beside this one.
-    libraries = Path(yaml.__file__).parents[1]
+    libraries = Path(click.__file__).parents[1]
     lines.append(f"{libraries} {libraries.stat().st_mtime_ns}")
     return digest(*sorted(lines))
 

@@ -30,37 +30,44 @@ class Place(NamedTuple):
         return self.value or self.key
 
 
+class Node:
+    """One value: the events that hold its key and begin it, and what it holds by key or number."""
+
+    __slots__ = ("inside", "key", "value")
+
+    def __init__(self, key: Any, value: Any) -> None:
+        self.key = key
+        self.value = value
+        self.inside: dict[str | int, Node] | None = None
+
+
 class Places:
-    """The places of one document's parts, by path: kept as the parser's marks, made readable when asked."""
+    """The places of one document's parts: kept as the parser's events, made readable when asked."""
 
-    __slots__ = ("_keys", "_lines", "_values")
+    __slots__ = ("_lines", "_root")
 
-    def __init__(self, lines: int = 0) -> None:
+    def __init__(self, root: Node | None = None, lines: int = 0) -> None:
+        self._root = root
         self._lines = lines  # of the file, before the text that was read
-        self._keys: dict[Path, Any] = {}
-        self._values: dict[Path, Any] = {}
-
-    def key(self, path: Path, event: Any) -> None:
-        """Note which event holds a key; the last of two equal ones counts."""
-        self._keys[path] = event
-        self._values.pop(path, None)
-
-    def value(self, path: Path, event: Any) -> None:
-        """Note which event begins a value."""
-        self._values[path] = event
 
     def get(self, path: Path) -> Place | None:
         """Return where a path stands; None where it does not."""
-        key, value = self._keys.get(path), self._values.get(path)
-        if key is None and value is None:
+        node = self._root
+        for part in path:
+            node = node.inside.get(part) if node is not None and node.inside else None
+        if node is None:
             return None
-        # Of a mapping or list, the event is its begin only.
-        whole = value is not None and not hasattr(value, "flow_style")
-        return Place(self._span(key), self._span(value), whole)
+        return Place(self._span(node.key), self._span(node.value), whole=node.inside is None)
 
     def paths(self) -> list[Path]:
         """Return every path that stands somewhere."""
-        return list(dict.fromkeys([*self._keys, *self._values]))
+        found: list[Path] = []
+        left: list[tuple[Path, Node]] = [((), self._root)] if self._root is not None else []
+        while left:
+            path, node = left.pop()
+            found.append(path)
+            left += [((*path, part), child) for part, child in (node.inside or {}).items()]
+        return found
 
     def _span(self, event: Any) -> Span | None:
         if event is None:

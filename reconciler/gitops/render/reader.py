@@ -28,10 +28,10 @@ from yaml.events import (
 from reconciler.api.objects import copy
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import scalar
-from reconciler.gitops.render.place import Path, Places
+from reconciler.gitops.render.place import Node, Path, Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Path", "Read", "places", "read"]
 
@@ -117,11 +117,43 @@ def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
 
 
 def places(text: str, first_line: int = 1) -> Places:
-    """Return where the keys and values of a text's first document stand, by path."""
-    found = Places(first_line - 1)
-    rest = _Text(text, "", line=first_line - 1, json=True)
-    next(_documents(rest, found), None)
-    return found
+    """Return where the keys and values of a text's first document stand, by path. Never raises."""
+    given = _Text(text, "", json=True)
+    root: Node | None = None
+    try:
+        events: Any = _Events(text)
+        while not isinstance(events.get_event(), DocumentStartEvent):
+            if events.peek_event() is None:
+                return Places()
+        builder = _Builder(events, given, [])
+        root = Node(None, events.get_event())
+        _place(root, events.get_event, builder, 0)
+    except (_Refused, yaml.YAMLError, UnicodeEncodeError):
+        pass  # what was found before has its place
+    return Places(root, first_line - 1)
+
+
+def _place(node: Node, following: Callable[[], Any], builder: _Builder, depth: int) -> None:
+    """Find the places of what a node holds. What a merge key brings in stands somewhere else, and is passed over."""
+    kind = node.value.__class__
+    if kind is not MappingStartEvent and kind is not SequenceStartEvent:
+        return
+    if depth > DEEPEST:
+        raise _Refused("syntax/depth", "", node.value.start_mark)
+    node.inside = {}
+    number = 0
+    while not isinstance(event := following(), CollectionEndEvent):
+        part: str | int = number
+        child = Node(None, event)
+        if kind is MappingStartEvent:
+            part = builder.key(event)
+            child = Node(event, following())
+        # A value of one word holds nothing: it is spared the call.
+        if child.value.__class__ is not ScalarEvent:
+            _place(child, following, builder, depth + 1)
+        if part != "<<" or not _is_merge(event):
+            node.inside[part] = child
+        number += 1
 
 
 def _behind(broken: _Text, line: int) -> _Text | None:
@@ -142,7 +174,7 @@ def _behind(broken: _Text, line: int) -> _Text | None:
 _MARKER = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 
 
-def _documents(given: _Text, places: Places | None = None) -> Iterator[tuple[Read, list[Finding]]]:
+def _documents(given: _Text) -> Iterator[tuple[Read, list[Finding]]]:
     """Yield each document with what is wrong in it; one with ``stop`` below 0 where the text cannot be read further."""
     findings: list[Finding] = []
     try:
@@ -154,7 +186,7 @@ def _documents(given: _Text, places: Places | None = None) -> Iterator[tuple[Rea
             if not isinstance(event, DocumentStartEvent):
                 continue
             findings = []
-            one = _document(events, event, given, findings, places)
+            one = _document(events, event, given, findings)
             yield one, findings
             if one.stop < 0:
                 return
@@ -176,18 +208,16 @@ def _documents(given: _Text, places: Places | None = None) -> Iterator[tuple[Rea
     yield Read(None, first.line, first.column, readable=False, stop=-1), findings
 
 
-def _document(
-    events: Any, begun: Any, given: _Text, findings: list[Finding], places: Places | None
-) -> Read:
+def _document(events: Any, begun: Any, given: _Text, findings: list[Finding]) -> Read:
     first = events.peek_event()
     at = begun.start_mark
     start, first_line = given.start + at.index - at.column, at.line + given.line + 1
-    builder = _Builder(events, given, findings, places)
+    builder = _Builder(events, given, findings)
     line, column = first.start_mark.line + given.line + 1, first.start_mark.column + 1
     value, readable = None, False
     try:
         _check_version(begun)
-        value, readable = builder.value(events.get_event(), (), 0), True
+        value, readable = builder.value(events.get_event(), 0), True
         ended = events.get_event()
     except _Refused as refused:
         findings.append(given.finding(refused.rule, str(refused), refused.mark, refused.hint))
@@ -260,13 +290,10 @@ def _unreadable(given: _Text, error: yaml.reader.ReaderError) -> Finding:
 class _Builder:
     """Builds one document out of events."""
 
-    def __init__(
-        self, events: Any, given: _Text, findings: list[Finding], places: Places | None
-    ) -> None:
+    def __init__(self, events: Any, given: _Text, findings: list[Finding]) -> None:
         self._next = events.get_event
         self._given = given
         self._findings = findings
-        self._places = places
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._values = 0
         #: Where the items of a List begin: each is an object of its own.
@@ -275,13 +302,11 @@ class _Builder:
         # Go's YAML does not know an escape that libyaml does; most texts do not hold it at all.
         self._slashes = not given.json and "\\/" in given.text
 
-    def value(self, event: Any, path: Path, depth: int) -> Any:
+    def value(self, event: Any, depth: int) -> Any:
         """Build what an event begins."""
         self._values += 1
         if self._values > MOST_VALUES:
             self._count(0, event)
-        if self._places is not None:
-            self._places.value(path, event)
         kind = event.__class__
         if kind is ScalarEvent:
             built = self._scalar(event)
@@ -294,10 +319,10 @@ class _Builder:
             raise _Refused("syntax/depth", f"deeper than {DEEPEST} levels", event.start_mark)
         make = self._mapping if kind is MappingStartEvent else self._sequence
         if not event.anchor:
-            return make(path, depth + 1)
+            return make(depth + 1)
         self._anchors[event.anchor] = None
         before = self._values
-        built = make(path, depth + 1)
+        built = make(depth + 1)
         self._anchors[event.anchor] = (built, self._values - before + 1)
         return built
 
@@ -318,28 +343,25 @@ class _Builder:
         self._count(kept[1], event)
         return copy(kept[0])
 
-    def _sequence(self, path: Path, depth: int) -> list[Any]:
+    def _sequence(self, depth: int) -> list[Any]:
         built: list[Any] = []
-        placed = self._places is not None
         listed, self._listed = self._listed, False
         while (event := self._next()).__class__ is not SequenceEndEvent:
             if listed:
                 mark = event.start_mark
                 self.items.append((mark.line + self._given.line + 1, mark.column + 1))
-            inside = (*path, len(built)) if placed else path
-            built.append(self.value(event, inside, depth))
+            built.append(self.value(event, depth))
         return built
 
-    def _mapping(self, path: Path, depth: int) -> dict[str, Any]:
+    def _mapping(self, depth: int) -> dict[str, Any]:
         built: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         keys: dict[str, Any] = {}
-        places, following, short = self._places, self._next, scalar.short
-        quick = places is None and not self._slashes
+        following, short = self._next, scalar.short
+        quick = not self._slashes
         spared = 0
-        inside = path
         while (event := following()).__class__ is not MappingEndEvent:
-            key = self._key(event)
+            key = self.key(event)
             if key in keys:
                 self._twice(key, keys[key], event)
             else:
@@ -348,9 +370,6 @@ class _Builder:
                 for part in self._merged(depth):
                     merged = {**part, **merged}
                 continue
-            if places is not None:
-                inside = (*path, key)
-                places.key(inside, event)
             value = following()
             # Nearly everything in a manifest is a key with one word behind it: spared two calls each.
             if quick and value.__class__ is ScalarEvent and value.tag is None is value.anchor:
@@ -369,7 +388,7 @@ class _Builder:
                         continue
             if depth == 1 and key == "items" and value.__class__ is SequenceStartEvent:
                 self._listed = True
-            built[key] = self.value(value, inside, depth)
+            built[key] = self.value(value, depth)
         self._count(spared, event)
         return {**merged, **built} if merged else built
 
@@ -380,17 +399,16 @@ class _Builder:
 
     def _merged(self, depth: int) -> list[dict[str, Any]]:
         """Return the mappings that a merge key brings in, the first one first."""
-        places, self._places = self._places, None  # what is merged stands somewhere else
         event = self._next()
-        value = self.value(event, (), depth)
-        self._places = places
+        value = self.value(event, depth)
         parts = value if isinstance(value, list) else [value]
         if not all(isinstance(p, dict) for p in parts):
             said = "<< needs a mapping, or a list of mappings"
             raise _Refused("syntax/yaml", said, event.start_mark)
         return parts
 
-    def _key(self, event: Any) -> str:
+    def key(self, event: Any) -> str:
+        """Return the key that an event holds."""
         value: Any
         if event.__class__ is ScalarEvent:
             value = event.value

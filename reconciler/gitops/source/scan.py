@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LARGEST_FILE = 5 * 1024 * 1024
 DEEPEST = 32
 
+#: Most manifests are read at once; a file object for each would cost more than that.
+_BLOCK = 64 * 1024
+
 #: All that one source may hold, in bytes.
 LARGEST_SOURCE = 256 * 1024 * 1024
 
@@ -198,8 +201,13 @@ class Scanner:
     def _read(target: str) -> bytes:
         # The link was resolved: if it is one again now, somebody is playing tricks.
         descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        try:
+            data = block = os.read(descriptor, _BLOCK)
+            while len(block) == _BLOCK and len(data) <= LARGEST_FILE:
+                block = os.read(descriptor, _BLOCK)
+                data += block
+        finally:
+            os.close(descriptor)
         if len(data) > LARGEST_FILE:
             raise OSError(errno.EFBIG, "File too large")
         return data
