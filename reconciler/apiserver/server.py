@@ -23,7 +23,7 @@ from reconciler.apiserver.pods import PodHandlers
 from reconciler.apiserver.pods import number as _number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
     from reconciler.api.kinds import Kind
@@ -49,12 +49,14 @@ class ApiServer:
         agent: NodeAgent | None = None,
         shutdown: Callable[[], None] | None = None,
         observing: Observing | None = None,
+        plan: Callable[[str], Awaitable[dict[str, Any]]] | None = None,
     ) -> None:
         self._client = client
         self._version = version
         self._details = details
         self._shutdown = shutdown
         self._observing = observing
+        self._plan = plan
         self._clock = clock
         self._pods = PodHandlers(agent, clock) if agent is not None else None
         self.ready = asyncio.Event()
@@ -84,6 +86,7 @@ class ApiServer:
             self._observing.add_routes(app)
         app.router.add_get("/version", self._show_version)
         app.router.add_get("/reconciler/status", self._show_details)
+        app.router.add_get("/reconciler/applications/{name}/plan", self._show_plan)
         app.router.add_post("/reconciler/shutdown", self._shut_down)
         discovery.add_routes(app)
         if self._pods is not None:
@@ -106,6 +109,11 @@ class ApiServer:
 
     async def _show_details(self, _: web.Request) -> web.Response:
         return web.json_response(self._details())
+
+    async def _show_plan(self, request: web.Request) -> web.Response:
+        if self._plan is None:
+            raise errors.MethodNotAllowed("this server plans no Applications")
+        return web.json_response(await self._plan(request.match_info["name"]))
 
     async def _shut_down(self, _: web.Request) -> web.Response:
         if self._shutdown is None:

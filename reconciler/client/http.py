@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import aiohttp
 
@@ -49,6 +50,12 @@ class HttpClient:
     async def details(self) -> dict[str, Any]:
         """Return what the daemon says of itself."""
         found: dict[str, Any] = await self._call("GET", "/reconciler/status")
+        return found
+
+    async def plan(self, application: str) -> dict[str, Any]:
+        """Return what a sync of an Application would do now (kind ``Plan``). Raises ``NotFound``."""
+        path = f"/reconciler/applications/{quote(application, safe='')}/plan"
+        found: dict[str, Any] = await self._call("GET", path)
         return found
 
     async def shutdown(self) -> None:

@@ -158,7 +158,7 @@ class _Daemon:
             recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
             honoured=self._runtime.honoured_fields, observers=[syncs.count],
             identities=AgeKeys(options.state_dir / "keys", os.environ), scratch=options.state_dir / "build",
-            history=FileHistory(options.state_dir), aside=Threads(), tail=engine.AgentTail(self._kubelet),
+            history=FileHistory(options.state_dir), mask=state.mask_key(options.state_dir), aside=Threads(), tail=engine.AgentTail(self._kubelet),
             retention=engine.Retention(
                 options.config.history.limit, options.config.history.max_age_seconds or math.inf
             ),
@@ -175,6 +175,7 @@ class _Daemon:
         self._api = ApiServer(
             self._registry, agent=self._kubelet, clock=clock, version=__version__,
             details=self.details, shutdown=self.shutdown, observing=observing,
+            plan=self._engine.plan,
         )  # fmt: skip
         self._reloader = Reloader(options, self._registry)
         if options.config.metrics.listen:

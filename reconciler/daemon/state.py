@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ConfigError
+from reconciler.gitops.keyfile import kept_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,15 @@ def prepare(state_dir: Path) -> None:
         raise ConfigError(
             f"cannot use {state_dir} as the state directory: {error.strerror}; choose another with --state-dir"
         ) from error
+
+
+def mask_key(state_dir: Path) -> bytes:
+    """Return the key under which values of Secrets are hidden in diffs. Raises ``ConfigError``."""
+    path = state_dir / "keys" / "mask.key"
+    try:
+        return kept_key(path, 32)
+    except OSError as error:
+        raise ConfigError(f"cannot use {path}: {error.strerror}") from error
 
 
 def refuse_workloads(state_dir: Path) -> None:

@@ -114,7 +114,7 @@ class Cluster:
         """Start an engine."""
         cache = InformerCache(self.registry, KINDS, clock=self.clock)
         events = EventWriter(self.registry, self.clock)
-        engine = Engine(
+        self.engine = engine = Engine(
             self.registry, cache, clock=self.clock, entropy=SeededEntropy(),
             recorder=Recorder(events, "test"), history=self.history,
             source_for=lambda app: self.source(app["metadata"]["name"]),

@@ -22,7 +22,16 @@ MASK_BYTES = 16
 
 
 @click.command(short_help="Show what a sync would change.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--app", default="", metavar="NAME", help="Plan what this Application's sync would do."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --app: keep the plan, for `sync --plan FILE` to do just that.",
+)
 @click.option(
     "--base-dir",
     type=click.Path(path_type=Path),
@@ -55,7 +64,9 @@ def command(
     settings: Settings,
     /,
     *,
-    path: Path,
+    path: Path | None,
+    app: str,
+    out: Path | None,
     base_dir: Path | None,
     base_ref: str,
     values: tuple[Path, ...],
@@ -66,11 +77,24 @@ def command(
     """Show what a sync would change: a graph of changes, each with its cause, what it comes after, and its fields.
 
     PATH is compared with what the daemon of the state directory runs; where none runs, with nothing; with --base-dir or
-    --base-ref with what was rendered there, and no daemon is asked. Nothing is changed.
+    --base-ref with what was rendered there, and no daemon is asked. --app plans what an Application's
+    daemon would do to sync it. Nothing is changed.
     """
-    if base_dir is not None and base_ref:
-        raise click.UsageError("give one of --base-dir, --base-ref")
-    found = _of_path(settings, path, base_dir, base_ref, values, sets)
+    bases = (base_dir is not None) + bool(base_ref)
+    if (path is None) == (not app) or bases > 1 or (app and bases):
+        raise click.UsageError(
+            "give PATH, with at most one of --base-dir and --base-ref, or --app NAME"
+        )
+    if out is not None and not app:
+        raise click.UsageError("--out needs --app: what is approved is an Application's sync")
+    if path is None:
+        from reconciler.cli.plan import approved
+
+        found = asyncio.run(approved.planned(settings, app))
+        if out is not None:
+            approved.write(out, found)
+    else:
+        found = _of_path(settings, path, base_dir, base_ref, values, sets)
     click.echo(_told(found, form))
     if found.get("problems"):
         raise SystemExit(3)

@@ -9,9 +9,10 @@ from reconciler.api.objects import Key, annotations_of
 from reconciler.errors import NotFound
 from reconciler.gitops.diff import diff
 from reconciler.gitops.engine import desired
+from reconciler.gitops.engine.policy.pruning import prune_verdict
 from reconciler.gitops.engine.report import inventory_of
 from reconciler.gitops.hooks import hook_of
-from reconciler.gitops.plan import Change, may_prune
+from reconciler.gitops.plan import Change
 from reconciler.gitops.plan.rendered import cause_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,6 @@ async def _prunes(client: Client, name: str, wanted: Mapping[Key, desired.Wanted
         except NotFound:
             continue
         mine = annotations_of(live).get(desired.APPLICATION_ANNOTATION) == name
-        if mine and may_prune(live):
+        if mine and not prune_verdict(live):
             found.append(Change("prune", key, None, cause="no manifest asks for it", live=live))
     return found

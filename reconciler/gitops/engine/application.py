@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from typing import TYPE_CHECKING
 
 import structlog
@@ -39,7 +40,7 @@ from reconciler.gitops.engine.syncing import Syncer
 from reconciler.gitops.engine.telling import held_message
 from reconciler.gitops.history import HistoryError, Trigger
 from reconciler.gitops.history.record import INTERRUPTED
-from reconciler.gitops.plan import Change, Plan, plan
+from reconciler.gitops.plan import Change, Plan, approval, plan
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Key, Object
@@ -57,6 +58,9 @@ READ_AGAIN = Retry(limit=-1, first=2.0, factor=2.0, longest=120.0)
 LONGEST_WAIT = 600.0
 #: Applications that wait for each other in a circle look again after this, in seconds.
 CIRCLE_SECONDS = 30.0
+
+#: Why a sync of an approved plan is refused.
+STALE = "the plan that was approved is not what a sync would do now: plan anew (`reconciler plan --app NAME --out FILE`)"
 
 
 class ApplicationLoop:
@@ -345,6 +349,12 @@ class ApplicationLoop:
             self._deny("InvalidManifests", told, request)
             await self._write()
             return
+        if request is not None and request.approved:
+            now = approval.approval(found, reading.revision, self._shared.mask)
+            if not hmac.compare_digest(now, request.approved):
+                standing.sync = Answer(request.at, accepted=False, message=STALE)
+                await self._conclude(policy)
+                return
         if not self._source.stale:
             self._told.pop(OutcomeKind.INVALID, None)
         if self._spec_changed and standing.operation.has_failed(reading.revision):
@@ -362,6 +372,21 @@ class ApplicationLoop:
         else:
             self._hold(permitted, differs=differs or bool(drifted))
         await self._conclude(policy)
+
+    async def preview(self) -> tuple[Reading, Plan]:
+        """Return what a sync that somebody asks for now would do; nothing is touched."""
+        reading, app = self._reading, self._app
+        if not reading.revision:
+            return reading, Plan()
+        policy = policy_of(app, self._shared.retention)
+        changes = await Comparer(self._shared, self._name).compare(reading.wanted, everything=True)
+        owned = self._guards.owned(changes, reading, adopt=policy.adopt)
+        pruning = self._guards.pruning(
+            self._report.inventory, reading, policy, requests.confirmed_prune(app)
+        )
+        hooks = self._hooks.are_due(reading, self._standing.deployed)
+        prunes = self._guards.prunes(pruning)
+        return reading, self._plan(app, owned.changes, prunes, hooks=hooks, fresh=True)
 
     def _drifted(self, changes: list[Change], *, new: bool) -> list[Change]:
         """Return what differs though its manifest is the one that was synced last."""

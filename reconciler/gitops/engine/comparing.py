@@ -92,10 +92,10 @@ class Comparer:
             )  # fmt: skip
         except ApiError:
             # The apply itself will say what is wrong, in the report of the sync.
-            return Change("update", key, wanted.object, cause="it cannot be compared")
+            return Change("update", key, wanted.object, cause="it cannot be compared", live=live)
         fields = diff(live, merged, mask=self._shared.mask)
         if not fields:
             self._verified[key] = (wanted.digest, version)
             return Change("unchanged", key, wanted.object)
         first = ", ".join(f.path for f in fields[:3])
-        return Change("update", key, wanted.object, fields, f"{first} differs")
+        return Change("update", key, wanted.object, fields, f"{first} differs", live)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of, name_of
+from reconciler.errors import NotFound, Unavailable
 from reconciler.gitops.engine.application import ApplicationLoop
 from reconciler.gitops.engine.claims import Claims
 from reconciler.gitops.engine.desired import APPLICATION_ANNOTATION
@@ -17,6 +18,7 @@ from reconciler.gitops.engine.outcomes import Outcome, Outcomes
 from reconciler.gitops.engine.policy.settings import Retention
 from reconciler.gitops.engine.shared import Aside, Shared, Tail, at_once, no_log
 from reconciler.gitops.history import MemoryHistory
+from reconciler.gitops.plan import approval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,15 +57,17 @@ class Engine:
         retention: Retention = Retention(),  # noqa: B008 - immutable
         aside: Aside = at_once,
         tail: Tail = no_log,
+        mask: bytes = b"",
     ) -> None:
         """``history`` keeps what syncs did (None: in memory), ``retention`` how much of it where an Application does not say.
 
         ``aside`` runs what takes long; ``tail`` reads the last lines of a container's log, for who is to blame.
+        Values of Secrets are hidden, and plans approved, under the key ``mask`` (empty: one of this process).
         """
         self._cache = cache
         self._shared = Shared(
             client, cache, clock, entropy, recorder, honoured, source_for,
-            secrets.token_bytes(16), Outcomes(observers), history or MemoryHistory(), retention,
+            mask or secrets.token_bytes(16), Outcomes(observers), history or MemoryHistory(), retention,
             Claims(self._released), aside, tail, identities, scratch,
         )  # fmt: skip
         self._loops: dict[str, ApplicationLoop] = {}
@@ -81,6 +85,21 @@ class Engine:
             for app in self._cache.snapshot.list(kinds.APPLICATION):
                 self._application_changed(None, app)
             await asyncio.Event().wait()
+
+    async def plan(self, name: str) -> dict[str, Any]:
+        """Return what a sync of an Application would do now, as ``plan.approval`` tells it; nothing is touched.
+
+        Raises ``NotFound``, and ``Unavailable`` while its source has not been read.
+        """
+        loop = self._loops.get(name)
+        if loop is None:
+            raise NotFound(f"there is no Application {name!r}")
+        reading, found = await loop.preview()
+        if not reading.revision:
+            raise Unavailable(
+                f"the source of {name} has not been read: `reconciler status {name}` says why"
+            )
+        return approval.to_json(found, name, reading.revision, self._shared.mask)
 
     def _application_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new if new is not None else old

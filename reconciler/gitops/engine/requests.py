@@ -3,6 +3,7 @@
 A request is answered once: what was answered last, and how, stands in the status (``Standing``), also over a restart.
 
     reconciler.dev/sync-requested-at: TIME      sync; with sync-options: OverrideWindows,Adopt
+    reconciler.dev/approved-plan: DIGEST        sync only if that is what the plan still is
     reconciler.dev/rollback-requested-at: TIME  roll back; with rollback-to: ID or REVISION, else to the one before
     reconciler.dev/requested-by: NAME           who asks
     reconciler.dev/confirm-prune: DIGEST        prune just what the status holds under this digest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SYNC_REQUESTED = "reconciler.dev/sync-requested-at"
 SYNC_OPTIONS = "reconciler.dev/sync-options"
+APPROVED_PLAN = "reconciler.dev/approved-plan"
 ROLLBACK_REQUESTED = "reconciler.dev/rollback-requested-at"
 ROLLBACK_TO = "reconciler.dev/rollback-to"
 REQUESTED_BY = "reconciler.dev/requested-by"
@@ -33,12 +35,13 @@ _ASKING = (
 
 
 class SyncRequest(NamedTuple):
-    """A sync that somebody asks for."""
+    """A sync that somebody asks for; ``approved``: just this plan (``plan.approval``) and no other."""
 
     at: str
     by: str = ""
     override: bool = False
     adopt: bool = False
+    approved: str = ""
 
 
 class RollbackRequest(NamedTuple):
@@ -57,7 +60,11 @@ def sync_request(app: Object, answered: str) -> SyncRequest | None:
         return None
     options = {o.strip() for o in given.get(SYNC_OPTIONS, "").split(",")}
     return SyncRequest(
-        at, given.get(REQUESTED_BY, ""), OVERRIDE_WINDOWS in options, ADOPT in options
+        at,
+        given.get(REQUESTED_BY, ""),
+        OVERRIDE_WINDOWS in options,
+        ADOPT in options,
+        given.get(APPROVED_PLAN, ""),
     )
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from typing import TYPE_CHECKING
 
 from reconciler.gitops.history.protocol import HistoryError
+from reconciler.gitops.keyfile import kept_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,30 +51,9 @@ class Seal:
     def _load(self) -> bytes:
         if not self._key:
             try:
-                self._key = self._read() or self._make()
+                self._key = kept_key(self._path, _KEY_BYTES)
             except OSError as error:
                 raise HistoryError(f"cannot use {self._path}: {error.strerror}") from error
             if len(self._key) != _KEY_BYTES:
                 raise HistoryError(f"{self._path} is not a key of {_KEY_BYTES} bytes")
         return self._key
-
-    def _read(self) -> bytes:
-        try:
-            return self._path.read_bytes()
-        except FileNotFoundError:
-            return b""
-
-    def _make(self) -> bytes:
-        key = secrets.token_bytes(_KEY_BYTES)
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            handle = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
-            )
-        except FileExistsError:
-            return self._read()
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return key

@@ -4,7 +4,6 @@ from reconciler.gitops.plan.change import Change
 from reconciler.gitops.plan.graph import Edge, Need, Node, Plan, Problem
 from reconciler.gitops.plan.order import Phase, Stage, place_of, wave_of
 from reconciler.gitops.plan.planner import plan
-from reconciler.gitops.plan.prune import may_prune
 
 __all__ = [
     "Change",
@@ -15,7 +14,6 @@ __all__ = [
     "Plan",
     "Problem",
     "Stage",
-    "may_prune",
     "place_of",
     "plan",
     "wave_of",

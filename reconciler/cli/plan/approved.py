@@ -1,0 +1,113 @@
+"""Plans of a daemon's Applications: asked for, kept in a file, and synced just so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.api import kinds
+from reconciler.cli.connection import connect
+from reconciler.clock import SystemClock, rfc3339_micro
+from reconciler.errors import ReconcilerError
+from reconciler.gitops.plan.approval import moved
+
+if TYPE_CHECKING:
+    from reconciler.api.objects import Object
+    from reconciler.cli.settings import Settings
+    from reconciler.client import HttpClient
+
+#: The daemon answers a request within this, in seconds, or a sync of something else holds it up.
+ANSWER_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+#: A plan's file is no larger than this, in bytes.
+_LARGEST_FILE = 64 << 20
+#: So many differences are told.
+_TOLD = 20
+
+
+async def planned(settings: Settings, app: str) -> dict[str, Any]:
+    """Return what the daemon would do to sync an Application. Raises ``NotFound`` where there is none of that name."""
+    async with connect(settings) as client:
+        return await client.plan(app)
+
+
+def write(path: Path, plan: dict[str, Any]) -> None:
+    """Keep a plan for ``sync --plan`` (0600): whole or not at all. Raises ``ReconcilerError``."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=".plan-", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(plan, file, indent=2)
+        Path(name).replace(path)
+    except OSError as error:
+        raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a plan that was kept. Raises ``ReconcilerError`` for anything else."""
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ReconcilerError(f"{path} is too large to be a plan")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ReconcilerError(f"{path} is not a plan: {error}") from error
+    texts = ("application", "approval", "revision")
+    if (
+        not isinstance(found, dict)
+        or found.get("kind") != "Plan"
+        or not all(isinstance(found.get(t), str) and found[t] for t in texts)
+    ):
+        raise ReconcilerError(
+            f"{path} is not a plan: `reconciler plan --app NAME --out FILE` writes one"
+        )
+    return found
+
+
+async def request(client: HttpClient, plan: dict[str, Any]) -> Object:
+    """Ask for a sync of just this plan and return the Application when it is taken up.
+
+    Raises ``ReconcilerError`` that says what has moved where the plan is stale.
+    """
+    name = plan["application"]
+    now = await client.plan(name)
+    if now["approval"] != plan["approval"]:
+        raise _stale(name, plan, now)
+    at = rfc3339_micro(SystemClock().now())
+    annotations = {
+        "reconciler.dev/sync-requested-at": at,
+        "reconciler.dev/approved-plan": plan["approval"],
+    }
+    app = await client.patch(
+        kinds.APPLICATION, name, "", {"metadata": {"annotations": annotations}}
+    )
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ANSWER_SECONDS
+    while loop.time() < deadline:
+        app = await client.get(kinds.APPLICATION, name)
+        answer = (app.get("status") or {}).get("lastSyncRequest") or {}
+        if answer.get("at") == at:
+            if not answer.get("accepted", True):
+                raise _stale(name, plan, await client.plan(name), str(answer.get("message", "")))
+            return app
+        await asyncio.sleep(_LOOK_SECONDS)
+    raise ReconcilerError(f"{name} has not answered: `reconciler status {name}` says what it does")
+
+
+def _stale(
+    name: str, plan: dict[str, Any], now: dict[str, Any], message: str = ""
+) -> ReconcilerError:
+    told = moved(plan, now)
+    for line in told[:_TOLD]:
+        click.echo(line, err=True)
+    if len(told) > _TOLD:
+        click.echo(f"… and {len(told) - _TOLD} more", err=True)
+    return ReconcilerError(
+        message or f"the plan of {name} is stale, nothing was changed: plan anew and approve that"
+    )
