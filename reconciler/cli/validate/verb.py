@@ -71,6 +71,13 @@ def _forms(
     type=click.Path(path_type=Path),
     help="YAML file of values for *.j2 files; may be repeated.",
 )
+@click.option(
+    "--changed-since",
+    "changed_ref",
+    default="",
+    metavar="REF",
+    help="Tell only what has to do with files that differ from this commit, branch or tag.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: as many as are worth it.")
 @click.option("--no-cache", is_flag=True, help="Look at everything anew; keep nothing.")
 def command(
@@ -82,6 +89,7 @@ def command(
     quiet: bool,
     no_references: bool,
     values: tuple[Path, ...],
+    changed_ref: str,
     jobs: int | None,
     no_cache: bool,
 ) -> None:
@@ -95,9 +103,13 @@ def command(
     options = Options(json.dumps(source_of(values, {})), references=not no_references)
     read = [read_path(Path(text)) for text in dict.fromkeys(paths)]
     cache = None if no_cache or "-" in paths else VerdictCache(_directory())
+    if changed_ref and "-" in paths:
+        raise click.UsageError("--changed-since needs files of a git checkout, not standard input")
     with _progress(sum(len(one.snapshot.files) for one in read)) as progress:
-        checked = check(read, options, cache=cache, jobs=jobs, progress=progress)
-    report = _report(read, checked, options, strict=strict)
+        checked = check(
+            read, options, cache=cache, jobs=jobs, whole=bool(changed_ref), progress=progress
+        )
+    report = _report(read, checked, options, strict=strict, changed_ref=changed_ref)
     failed = report.fails(fail_on)
     if quiet:
         report = report._replace(
@@ -117,13 +129,25 @@ def _directory() -> Path | None:
     return settings.state_dir / "validate" if settings is not None else None
 
 
-def _report(read: Sequence[Read], checked: Checked, options: Options, *, strict: bool) -> Report:
+def _report(
+    read: Sequence[Read], checked: Checked, options: Options, *, strict: bool, changed_ref: str
+) -> Report:
     kept, silenced = apply_ignores(checked.findings, read, references=options.references)
+    files = {one.naming.of(path) for one in read for path in one.snapshot.files}
+    documents = checked.documents
+    if changed_ref:
+        from reconciler.cli.validate.changed import changed_since, concerning
+
+        changed = changed_since(read, changed_ref)
+        kept = concerning(kept, checked, changed)
+        silenced = [one for one in silenced if one.finding.file in changed.files]
+        files &= changed.files
+        documents = sum(d.origin.file in files for d, _ in checked.verdicts)
     if strict:
         kept = [f._replace(severity="error") if f.severity == "warning" else f for f in kept]
     return Report(
-        tuple(sorted({one.naming.of(path) for one in read for path in one.snapshot.files})),
-        checked.documents,
+        tuple(sorted(files)),
+        documents,
         tuple(ordered(kept)),
         tuple(silenced),
         lambda file: next((text for one in read if (text := one.text(file))), ""),
