@@ -330,6 +330,8 @@ class Registry:
                 owners = before["metadata"].get("managedFields")
         if owners:
             meta["managedFields"] = owners
+        else:
+            meta.pop("managedFields", None)
         meta["resourceVersion"] = before["metadata"]["resourceVersion"]
         if after == before:
             return before

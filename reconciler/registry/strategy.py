@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reconciler.api import kinds
 from reconciler.api.client import DeleteOptions, Propagation
 from reconciler.api.pods import with_condition
+from reconciler.api.quantities import parse
 from reconciler.clock import parse_rfc3339, rfc3339
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def qos_class(spec: dict[str, Any]) -> str:
         for name in ("cpu", "memory"):
             request, limit = requests.get(name), limits.get(name)
             anything = anything or request is not None or limit is not None
-            if limit is None or (request is not None and request != limit):
+            if limit is None or (request is not None and parse(request) != parse(limit)):
                 guaranteed = False
     if not anything:
         return "BestEffort"

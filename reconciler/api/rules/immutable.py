@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import quantities
-from reconciler.api.rules.problem import Part, Path, Problem, below, forbidden, invalid
+from reconciler.api.rules.problem import Part, Path, Problem, below, forbidden, invalid, required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,7 +115,6 @@ _POD_MUTABLE = frozenset(
         "nodeName",
         "activeDeadlineSeconds",
         "tolerations",
-        "terminationGracePeriodSeconds",
         "schedulingGates",
     }
 )
@@ -140,6 +139,18 @@ def _pod(before: Object, after: Object) -> Iterator[Problem]:
             "previously negative)"
         )
         yield forbidden(_RULE, ("spec",), told)
+    yield from _pod_deadline(old.get("activeDeadlineSeconds"), new.get("activeDeadlineSeconds"))
+
+
+def _pod_deadline(old: Any, new: Any) -> Iterator[Problem]:
+    """A Pod's deadline may be set, and come nearer (P19)."""
+    path = ("spec", "activeDeadlineSeconds")
+    if old is None:
+        return
+    if new is None:
+        yield required(_RULE, path, "must not update from a positive integer to nil value")
+    elif new > old:
+        yield invalid(_RULE, path, new, "must be less than or equal to previous value")
 
 
 def _pod_core(spec: Part) -> Part:

@@ -39,7 +39,7 @@ def _template(spec: Spec) -> None:
 
 def _pod(obj: Object) -> None:
     if isinstance(obj.get("spec"), dict):
-        default_pod_spec(obj["spec"])
+        default_pod_spec(obj["spec"], template=False)
 
 
 def _deployment(obj: Object) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 Spec = dict[str, Any]
 
 
-def default_pod_spec(spec: Spec) -> None:
-    """Fill in a Pod spec in place. What has a wrong type is left for validation to name."""
+def default_pod_spec(spec: Spec, *, template: bool = True) -> None:
+    """Fill in a Pod spec in place. What has a wrong type is left for validation to name.
+
+    Only a Pod's own spec, not a ``template``, gets the requests that its limits imply (P39).
+    """
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("terminationGracePeriodSeconds", 30)
@@ -19,6 +22,10 @@ def default_pod_spec(spec: Spec) -> None:
     for field in ("containers", "initContainers"):
         for container in _dicts(spec.get(field)):
             _container(container)
+            if not template:
+                _requests(container)
+            if spec.get("hostNetwork") is True:
+                _host_ports(container)
     for volume in _dicts(spec.get("volumes")):
         _volume(volume)
 
@@ -32,12 +39,7 @@ def _container(container: Spec) -> None:
     container.setdefault("imagePullPolicy", _pull_policy(image if isinstance(image, str) else ""))
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
-    resources = container.setdefault("resources", {})
-    if isinstance(resources, dict) and isinstance(resources.get("limits"), dict):
-        requests = resources.setdefault("requests", {})
-        if isinstance(requests, dict):
-            for name, value in resources["limits"].items():
-                requests.setdefault(name, value)
+    container.setdefault("resources", {})
     for port in _dicts(container.get("ports")):
         port.setdefault("protocol", "TCP")
     _environment(container)
@@ -49,6 +51,22 @@ def _container(container: Spec) -> None:
         for hook in lifecycle.values():
             if isinstance(hook, dict):
                 _http_get(hook)
+
+
+def _requests(container: Spec) -> None:
+    resources = container.get("resources")
+    if isinstance(resources, dict) and isinstance(resources.get("limits"), dict):
+        requests = resources.setdefault("requests", {})
+        if isinstance(requests, dict):
+            for name, value in resources["limits"].items():
+                requests.setdefault(name, value)
+
+
+def _host_ports(container: Spec) -> None:
+    """A Pod in the host's network takes the host's ports (P41)."""
+    for port in _dicts(container.get("ports")):
+        if "containerPort" in port:
+            port.setdefault("hostPort", port["containerPort"])
 
 
 def _environment(container: Spec) -> None:
