@@ -11,6 +11,7 @@ import click
 from reconciler.errors import NotFound, ReconcilerError
 
 if TYPE_CHECKING:
+    from reconciler.api.objects import Object
     from reconciler.cli.settings import Settings
     from reconciler.client import HttpClient
 
@@ -49,16 +50,26 @@ async def take_down(settings: Settings, *, volumes: bool) -> None:
     async with connect(settings) as client:
         for app in (await client.list(kinds.APPLICATION)).items:
             name = app["metadata"]["name"]
-            if volumes:
-                annotation = {"reconciler.dev/delete-volumes": "true"}
-                patch = {"metadata": {"annotations": annotation}}
-                await client.patch(kinds.APPLICATION, name, "", patch)
             try:
+                await client.patch(kinds.APPLICATION, name, "", _with_all(app, volumes=volumes))
                 await client.delete(kinds.APPLICATION, name)
             except NotFound:
                 continue
         await _until_empty(client, volumes=volumes)
         await client.shutdown()
+
+
+def _with_all(app: Object, *, volumes: bool) -> Object:
+    """Return the patch that lets an Application's deletion take what it made, which otherwise runs on."""
+    from reconciler.gitops.engine.deletion import DELETE_VOLUMES, FINALIZER
+
+    patch: Object = {"metadata": {}}
+    held = app["metadata"].get("finalizers") or []
+    if FINALIZER not in held and not app["metadata"].get("deletionTimestamp"):
+        patch["metadata"]["finalizers"] = [*held, FINALIZER]
+    if volumes:
+        patch["metadata"]["annotations"] = {DELETE_VOLUMES: "true"}
+    return patch
 
 
 async def _until_empty(client: HttpClient, *, volumes: bool) -> None:

@@ -11,6 +11,7 @@ from reconciler.config.log import Log
 from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
 from reconciler.config.runtime import Image, ProcessRuntime, Runtime
+from reconciler.config.webhook import Webhook
 
 __all__ = [
     "Config",
@@ -21,5 +22,6 @@ __all__ = [
     "Network",
     "ProcessRuntime",
     "Runtime",
+    "Webhook",
     "load",
 ]

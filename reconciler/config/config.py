@@ -9,6 +9,7 @@ from reconciler.config.log import Log
 from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
 from reconciler.config.runtime import Runtime
+from reconciler.config.webhook import Webhook
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -22,4 +23,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
     log: Log = Log()
     metrics: Metrics = Metrics()
     history: History = History()
+    webhook: Webhook = Webhook()
     applications: tuple[str, ...] = ()

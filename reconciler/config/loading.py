@@ -42,6 +42,7 @@ def load(path: Path) -> Config:
     return msgspec.structs.replace(
         config,
         applications=tuple(str(base / Path(a).expanduser()) for a in config.applications),
+        webhook=config.webhook.below(base),
     )
 
 

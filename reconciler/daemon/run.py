@@ -18,7 +18,7 @@ from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.config.address import Address, parse_address
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
-from reconciler.daemon import collector, identity, machine, migration, seeds, state
+from reconciler.daemon import collector, identity, machine, migration, seeds, state, webhook
 from reconciler.daemon.aside import Threads
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.daemon.health import Health
@@ -110,6 +110,7 @@ class _Daemon:
         self._notifier = Notifier.from_environment(self._clock, os.environ)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._metrics_at: Address | None = None
+        self._webhook_at = ""
 
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
         """Open what has a beginning and an end: runtime, store."""
@@ -182,6 +183,9 @@ class _Daemon:
             host, port = parse_address(options.config.metrics.listen)
             port = await stack.enter_async_context(observing.serving(host, port))
             self._metrics_at = Address(host, port)
+        self._webhook_at = await webhook.open_receiver(
+            stack, options.config.webhook, self._sources.wake, clock
+        )
 
     async def serve(self, ready: Callable[[], None] | None, on_signal: asyncio.Event) -> None:
         """Run everything until told to stop; then stop in reverse order."""
@@ -251,5 +255,6 @@ class _Daemon:
                 "https": proxy.https_url if proxy else "",
             },
             "metrics": f"http://{self._metrics_at}/metrics" if self._metrics_at else "",
+            "webhook": self._webhook_at,
             "problems": [*self._runtime.problems, *(proxy.problems() if proxy else ())],
         }

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,8 @@ class Machine:
             extra_groups=[] if self.user else None,
         )  # fmt: skip
         self.started.append(process)
+        # Reaped when it ends: `down` waits until the daemon is gone, and it is our child.
+        threading.Thread(target=process.wait, daemon=True).start()
         return process
 
     def up(self, path: Path, *arguments: str | Path, timeout: float = 60) -> None:
