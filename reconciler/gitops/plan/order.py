@@ -63,10 +63,12 @@ def wave_of(obj: Object) -> int:
     if not annotations:
         return 0
     for name in WAVE_ANNOTATIONS:
-        try:
-            return int(annotations[name])
-        except (KeyError, ValueError):
-            continue
+        text = annotations.get(name)
+        if text is not None:
+            try:
+                return int(text)
+            except ValueError:
+                continue
     return 0
 
 

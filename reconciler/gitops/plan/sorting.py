@@ -22,19 +22,22 @@ def ordered(draft: Draft) -> list[int]:
         waiting[edge.after] += 1
         following.setdefault(edge.before, []).append(edge.after)
 
-    def rank(index: int) -> tuple[Stage, int, Key, int]:
-        return draft.stages[index], draft.places[index], draft.key(index), index
+    def rank(index: int) -> tuple[Stage, int, Key]:
+        return draft.stages[index], draft.places[index], draft.key(index)
 
-    ready = [rank(i) for i, count in enumerate(waiting) if count == 0]
-    heapq.heapify(ready)
+    by_rank = sorted(range(len(waiting)), key=rank)
+    place = [0] * len(waiting)
+    for at, index in enumerate(by_rank):
+        place[index] = at
+    ready = [at for at, index in enumerate(by_rank) if waiting[index] == 0]  # sorted, and so a heap
     order: list[int] = []
     while ready:
-        index = heapq.heappop(ready)[-1]
+        index = by_rank[heapq.heappop(ready)]
         order.append(index)
         for after in following.get(index, ()):
             waiting[after] -= 1
             if waiting[after] == 0:
-                heapq.heappush(ready, rank(after))
+                heapq.heappush(ready, place[after])
     return order
 
 
