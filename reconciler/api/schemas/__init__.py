@@ -47,7 +47,8 @@ def file_name(gvk: GroupVersionKind) -> str:
 def load(gvk: GroupVersionKind) -> dict[str, Any] | None:
     """Return a kind's schema, or None where there is none. Shared: never change it."""
     name = file_name(gvk)
-    if "/" in name or name.startswith("."):
+    # A manifest's words: a name that no file here has, and that may be none at all.
+    if not (name.isascii() and name.isprintable() and len(name) < 200) or "/" in name:
         return None
     try:
         text = (directory() / name).read_bytes()

@@ -88,7 +88,7 @@ class _Text(NamedTuple):
     file: str
     start: int = 0  # characters before it
     line: int = 0  # lines before it
-    json: bool = False
+    slashes: bool = False  # whether it may hold the escape that Go's YAML does not know
 
     def finding(self, rule: str, message: str, mark: Any, hint: str = "") -> Finding:
         line, column = (mark.line, mark.column) if mark is not None else (0, 0)
@@ -102,7 +102,8 @@ def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
     documents: list[Read] = []
     findings: list[Finding] = []
     # What begins with a brace is read by Kubernetes as JSON, which knows the escape \/.
-    rest: _Text | None = _Text(text, file, json=text.lstrip()[:1] == "{")
+    slashes = "\\/" in text and text.lstrip()[:1] != "{"
+    rest: _Text | None = _Text(text, file, slashes=slashes)
     for _ in range(MOST_BROKEN):
         if rest is None:
             break
@@ -118,7 +119,7 @@ def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
 
 def places(text: str, first_line: int = 1) -> Places:
     """Return where the keys and values of a text's first document stand, by path. Never raises."""
-    given = _Text(text, "", json=True)
+    given = _Text(text, "")
     root: Node | None = None
     try:
         events: Any = _Events(text)
@@ -299,8 +300,7 @@ class _Builder:
         #: Where the items of a List begin: each is an object of its own.
         self.items: list[tuple[int, int]] = []
         self._listed = False
-        # Go's YAML does not know an escape that libyaml does; most texts do not hold it at all.
-        self._slashes = not given.json and "\\/" in given.text
+        self._slashes = given.slashes
 
     def value(self, event: Any, depth: int) -> Any:
         """Build what an event begins."""
