@@ -14,7 +14,7 @@ import structlog
 
 from reconciler.api import kinds
 from reconciler.api.objects import Object, meta
-from reconciler.clock import rfc3339
+from reconciler.clock import parse_rfc3339, rfc3339
 from reconciler.errors import AlreadyExists, ApiError, NotFound
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 #: Unwritten events that are kept, and events whose count is remembered.
 QUEUE = 10_000
 REMEMBERED = 4_096
+#: How long an Event is kept after it last happened, and how often the old ones are looked for, in seconds.
+KEPT_SECONDS, SWEEP_SECONDS = 3_600.0, 600.0
 #: An Event's message is cut here, as in Kubernetes.
 LONGEST_MESSAGE = 1_024
 
@@ -45,6 +47,7 @@ class EventWriter:
         self._queue: deque[tuple[str, Notice, float]] = deque(maxlen=QUEUE)
         self._seen: OrderedDict[tuple[str, ...], _Seen] = OrderedDict()
         self._arrived = asyncio.Event()
+        self._swept = clock.now()
 
     def record(self, component: str, notice: Notice) -> None:
         self._queue.append((component, notice, self._clock.now()))
@@ -60,6 +63,25 @@ class EventWriter:
                     await self._write(component, notice, at)
                 except ApiError as error:
                     log.debug("event dropped", reason=notice.reason, error=str(error))
+            await self._forget(self._clock.now())
+
+    async def _forget(self, now: float) -> None:
+        """Delete Events an hour after they last happened (G14).
+
+        Looked for when others are written, and not more than every ten minutes: where nothing happens, nothing is
+        written.
+        """
+        if now - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = now
+        for event in (await self._client.list(kinds.EVENT)).items:
+            if _last_seen(event) > now - KEPT_SECONDS:
+                continue
+            about = meta(event)
+            try:
+                await self._client.delete(kinds.EVENT, about["name"], about["namespace"])
+            except ApiError as error:
+                log.debug("event kept", event=about["name"], error=str(error))
 
     async def _write(self, component: str, notice: Notice, at: float) -> None:
         regarding = notice.regarding
@@ -91,6 +113,15 @@ class EventWriter:
         self._seen[key] = seen
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _last_seen(event: Object) -> float:
+    """Return when an Event last happened; one that does not say was made then."""
+    text = event.get("lastTimestamp") or event.get("eventTime") or meta(event)["creationTimestamp"]
+    try:
+        return parse_rfc3339(str(text))
+    except ValueError:
+        return parse_rfc3339(meta(event)["creationTimestamp"])
 
 
 def _suffix(key: tuple[str, ...], at: float) -> str:

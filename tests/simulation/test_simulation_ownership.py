@@ -233,3 +233,54 @@ def test_a_namespace_takes_everything_along(tmp_path: Path) -> None:
             await plane.registry.get(kinds.NAMESPACE, "team")
 
     _run(tmp_path, story)
+
+
+def test_events_are_counted_and_forgotten_after_an_hour(tmp_path: Path) -> None:
+    """G14: one Event, however often the same happens."""
+
+    async def story(plane: ControlPlane) -> None:
+        body = deployment("web", 1)
+        body["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "none"}
+        await plane.registry.apply(body, field_manager="test")
+        await plane.clock.sleep(5)
+        made = (await plane.registry.list(kinds.EVENT, "default")).items
+        assert "FailedScheduling" in [e["reason"] for e in made]
+        await plane.clock.sleep(3_000)
+        assert (await plane.registry.list(kinds.EVENT, "default")).items
+        await plane.clock.sleep(1_500)
+        await plane.registry.apply(deployment("other", 1), field_manager="test")
+        await plane.clock.sleep(30)
+        names = {e["metadata"]["name"] for e in made}
+        left = (await plane.registry.list(kinds.EVENT, "default")).items
+        assert not names & {e["metadata"]["name"] for e in left}
+
+    _run(tmp_path, story)
+
+
+def test_a_service_takes_its_slices_along(tmp_path: Path) -> None:
+    """S22: and its status is written like any other (S23)."""
+
+    async def story(plane: ControlPlane) -> None:
+        await plane.registry.apply(deployment("web", 2), field_manager="test")
+        about = {"name": "web", "namespace": "default"}
+        spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": about, "spec": spec}
+        await plane.registry.apply(service, field_manager="test")
+
+        def reached() -> int:
+            slices = plane.cache.snapshot.list(kinds.ENDPOINT_SLICE, "default")
+            return sum(e["conditions"]["ready"] for s in slices for e in s.get("endpoints") or ())
+
+        await plane.until(lambda: reached() == 2, seconds=60)
+        status = {"conditions": [{"type": "Seen", "status": "True"}]}
+        patch = {"status": status, "spec": {"ports": []}}
+        after = await plane.registry.patch(
+            kinds.SERVICE, "web", "default", patch, subresource="status"
+        )
+        assert after["status"]["conditions"] == status["conditions"]
+        assert len(after["spec"]["ports"]) == 1
+        await plane.registry.delete(kinds.SERVICE, "web", "default")
+        await plane.clock.sleep(20)
+        assert not (await plane.registry.list(kinds.ENDPOINT_SLICE, "default")).items
+
+    _run(tmp_path, story)

@@ -161,6 +161,22 @@ async def test_what_no_config_map_holds(registry: Registry, body: dict[str, Any]
         await registry.create(_data("ConfigMap", **body))
 
 
+async def test_data_is_listed_patched_and_deleted_by_label(registry: Registry) -> None:
+    """C06: as any kind."""
+    for name, label in (("a", "x"), ("b", "x"), ("c", "y")):
+        obj = _data("ConfigMap")
+        obj["metadata"] |= {"name": name, "labels": {"is": label}}
+        await registry.create(obj)
+    found = (await registry.list(kinds.CONFIG_MAP, labels="is=x")).items
+    assert [obj["metadata"]["name"] for obj in found] == ["a", "b"]
+    patch = {"data": {"k": "v"}}
+    assert (await registry.patch(kinds.CONFIG_MAP, "a", "default", patch))["data"] == {"k": "v"}
+    for obj in found:
+        await registry.delete(kinds.CONFIG_MAP, obj["metadata"]["name"], "default")
+    left = (await registry.list(kinds.CONFIG_MAP)).items
+    assert [obj["metadata"]["name"] for obj in left] == ["c"]
+
+
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
 async def test_what_is_immutable_stays(registry: Registry, kind: str) -> None:
     """C03: its metadata may change, and it can be deleted."""
