@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.errors import SourceError
 from reconciler.gitops.source.git import session, submodules, tree
 from reconciler.gitops.source.git.clone import CURRENT, NEXT, Clone, CorruptError, Found, find
-from reconciler.gitops.source.git.command import Setting, run_program
+from reconciler.gitops.source.git.command import GitError, Setting, run_program
 from reconciler.gitops.source.git.spec import FIELD
 from reconciler.gitops.source.git.verify import Keys, verify
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
@@ -295,9 +295,12 @@ class Repository:
                         "GIT_CONFIG_VALUE_0": url.text,
                     }
                 )
-                return await run_program(
-                    allowed, "git-lfs", "smudge", "--", path,
-                    seconds=self._spec.timeout, given=pointer,
-                )  # fmt: skip
+                try:
+                    return await run_program(
+                        allowed, "git-lfs", "smudge", "--", path,
+                        seconds=self._spec.timeout, given=pointer,
+                    )  # fmt: skip
+                except GitError as error:
+                    raise SourceError(f"{path}: Git LFS: {error}") from error
 
         return smudge

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.unit.gitops.source.git.origin import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 USER, PASSWORD = "deploy", "s3cret/pa:ss@word"
 
@@ -78,8 +78,17 @@ class Https(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def https(root: Path, where: Path, *, auth: str = "basic") -> AsyncIterator[Https]:
-    """Serve by https:// with a certificate of an authority of its own; ``auth``: basic, bearer or an empty text."""
+async def https(
+    root: Path,
+    where: Path,
+    *,
+    auth: str = "basic",
+    more: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None,
+) -> AsyncIterator[Https]:
+    """Serve by https:// with a certificate of an authority of its own; ``auth``: basic, bearer or an empty text.
+
+    ``more`` may answer what git itself does not.
+    """
     ca = certificate(where)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(where / "server.pem", where / "server.key")
@@ -94,7 +103,8 @@ async def https(root: Path, where: Path, *, auth: str = "basic") -> AsyncIterato
         seen.append((request.path_qs, request.headers.get("Authorization", "")))
         if request.headers.get("Authorization", "") != expected:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
-        return await _backend(root, request)
+        answer = await more(request) if more is not None else None
+        return answer or await _backend(root, request)
 
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{path:.*}", handle)
