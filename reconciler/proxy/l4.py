@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import socket
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.proxy.balance import Balancer
     from reconciler.proxy.dial import Dialer
+    from reconciler.proxy.flows import Flow, Flows
     from reconciler.proxy.measures import ProxyMeasures
     from reconciler.proxy.table import Endpoint, Listener, RoutingTable
 
@@ -25,8 +29,9 @@ MOST_CONNECTIONS = 16_384
 class _End(asyncio.Protocol):
     """One end of a joined pair: what it reads, the other writes; each may be closed for writing by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, moved: Callable[[], None] = lambda: None) -> None:
         self.transport: asyncio.Transport | None = None
+        self.moved = moved
         self.other: _End | None = None
         self._held: list[bytes] = []
         self._ended = False
@@ -59,6 +64,7 @@ class _End(asyncio.Protocol):
                 self.transport.resume_reading()
                 self.transport.pause_reading()
         elif other.transport is not None:
+            self.moved()
             other.transport.write(data)
 
     def eof_received(self) -> bool:
@@ -95,6 +101,7 @@ class TcpListener:
         table: RoutingTable,
         balancer: Balancer,
         dialer: Dialer,
+        flows: Flows,
         group: asyncio.TaskGroup,
         measures: ProxyMeasures,
     ) -> None:
@@ -102,6 +109,7 @@ class TcpListener:
         self._table = table
         self._balancer = balancer
         self._dialer = dialer
+        self._flows = flows
         self._group = group
         self._measures = measures
         self._joined = 0
@@ -146,17 +154,20 @@ class TcpListener:
 
     async def _join(self, client: _End, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername") or ("",)
-        upstream = await self._connect(str(peer[0]))
-        if upstream is None:
+        found = await self._connect(str(peer[0]))
+        if found is None:
             # As a Service without endpoints does: refuse, here by a reset.
             self._measures.joined("no_endpoint")
             _reset(transport)
             return
+        upstream, flow = found
+        client.moved = partial(self._flows.touch, flow)
         loop = asyncio.get_running_loop()
         try:
-            _, end = await loop.create_connection(_End, sock=upstream)
+            _, end = await loop.create_connection(partial(_End, client.moved), sock=upstream)
         except BaseException:
             upstream.close()
+            self._flows.close(flow)
             raise
         self._measures.joined("joined")
         end.join(client)
@@ -166,25 +177,32 @@ class TcpListener:
         try:
             await asyncio.wait([client.lost, end.lost])
         finally:
+            self._flows.close(flow)
             if end.transport is not None:
                 end.transport.close()
 
-    async def _connect(self, client: str) -> socket.socket | None:
+    async def _connect(self, client: str) -> tuple[socket.socket, Flow] | None:
+        """Return a connection to an endpoint, known as a flow since before it was made."""
         tried: set[Endpoint] = set()
         while True:
             port = self._table.behind(self._listener)
             endpoint = self._balancer.choose(port, client, tried) if port is not None else None
             if endpoint is None:
                 return None
+            flow = self._flows.open(endpoint, stream=True)
             try:
                 sock = await self._dialer.connect(endpoint)
             except OSError as error:
+                self._flows.close(flow)
                 log.debug("endpoint refused", endpoint=str(endpoint), error=str(error))
                 tried.add(endpoint)
+            except BaseException:
+                self._flows.close(flow)
+                raise
             else:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return sock
+                return sock, flow
 
 
 def _reset(transport: asyncio.Transport) -> None:

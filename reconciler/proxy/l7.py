@@ -21,6 +21,7 @@ from reconciler.proxy.upstream import Pool, Upstream
 if TYPE_CHECKING:
     from reconciler.proxy.balance import Balancer
     from reconciler.proxy.dial import Dialer
+    from reconciler.proxy.flows import Flows
     from reconciler.proxy.measures import ProxyMeasures
     from reconciler.proxy.table import Endpoint, RoutingTable, ServicePort
 
@@ -71,12 +72,28 @@ class IngressProxy:
     """Serves client connections, over TLS or not."""
 
     def __init__(
-        self, table: RoutingTable, balancer: Balancer, dialer: Dialer, measures: ProxyMeasures
+        self,
+        table: RoutingTable,
+        balancer: Balancer,
+        dialer: Dialer,
+        flows: Flows,
+        measures: ProxyMeasures,
     ) -> None:
         self._table = table
+        self._flows = flows
+        self._retired = False
         self._balancer = balancer
         self.pool = Pool(dialer)
         self._measures = measures
+
+    @property
+    def clients(self) -> int:
+        """How many client connections are open."""
+        return self._measures.clients
+
+    def retire(self) -> None:
+        """Let every client go after its next answer: closing before would lose a request that is on its way."""
+        self._retired = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client until it goes or asks to close. Raises nothing."""
@@ -125,6 +142,8 @@ class IngressProxy:
         """Find who answers the request that begins with this head, and pass it on; returns whether the connection is kept."""
         try:
             request = http.parse_request(raw)
+            if self._retired:
+                request = request._replace(keep_alive=False)
             host = http.host_of(request)
         except BadMessage as error:
             client.unread = True
@@ -143,8 +162,7 @@ class IngressProxy:
         return await self._forward(client, request, port)
 
     async def _forward(self, client: _Client, request: Head, port: ServicePort) -> bool:
-        """Find an endpoint that takes the request; what cannot be sent twice never takes a connection that may be stale."""
-        may_repeat = not request.has_body and not request.upgrade and request.method in _REPEATABLE
+        """Find an endpoint that takes the request."""
         tried: set[Endpoint] = set()
         while True:
             endpoint = self._balancer.choose(port, client.address, tried)
@@ -152,38 +170,56 @@ class IngressProxy:
                 return await _answer(client, request, 502, "no endpoint answers")
             if endpoint is None:
                 return await _answer(client, request, 503, "no endpoint is ready")
-            try:
-                upstream = await self.pool.take(endpoint, reuse=may_repeat)
-            except OSError as error:
-                log.debug("endpoint refused", endpoint=str(endpoint), error=str(error))
+            with self._flows.request(endpoint):
+                kept = await self._try(client, request, port, endpoint, tried)
+            if kept is not None:
+                return kept
+
+    async def _try(
+        self,
+        client: _Client,
+        request: Head,
+        port: ServicePort,
+        endpoint: Endpoint,
+        tried: set[Endpoint],
+    ) -> bool | None:
+        """Send a request to an endpoint; returns whether the client's connection is kept, None: try again.
+
+        What cannot be sent twice never takes a connection that may be stale. An endpoint that gives no answer is
+        added to ``tried``.
+        """
+        may_repeat = not request.has_body and not request.upgrade and request.method in _REPEATABLE
+        try:
+            upstream = await self.pool.take(endpoint, reuse=may_repeat)
+        except OSError as error:
+            log.debug("endpoint refused", endpoint=str(endpoint), error=str(error))
+            tried.add(endpoint)
+            return None
+        fresh, keep_upstream = upstream.fresh, False
+        try:
+            upstream.writer.write(_request_head(request, client))
+            async with _Sending(client, request, upstream) as sending:
+                response = await sending.head()
+                keep, keep_upstream = await _pass_on(client, request, upstream, response, sending)
+        except _Stale:
+            if fresh and not may_repeat:
+                return await _answer(client, request, 502, "the endpoint gave no answer")
+            if fresh:
                 tried.add(endpoint)
-                continue
-            fresh, keep_upstream = upstream.fresh, False
-            try:
-                upstream.writer.write(_request_head(request, client))
-                async with _Sending(client, request, upstream) as sending:
-                    response = await sending.head()
-                    keep, keep_upstream = await _pass_on(
-                        client, request, upstream, response, sending
-                    )
-            except _Stale:
-                if fresh and not may_repeat:
-                    return await _answer(client, request, 502, "the endpoint gave no answer")
-                if fresh:
-                    tried.add(endpoint)
-            except BadMessage as error:
-                client.unread = request.has_body
-                return await _refuse(client, error.status, str(error), close=True)
-            except TimeoutError:
-                client.unread = request.has_body
-                return await _refuse(client, 504, "the endpoint does not answer", close=True)
+            return None
+        except BadMessage as error:
+            client.unread = request.has_body
+            return await _refuse(client, error.status, str(error), close=True)
+        except TimeoutError:
+            client.unread = request.has_body
+            return await _refuse(client, 504, "the endpoint does not answer", close=True)
+        else:
+            return keep
+        finally:
+            if keep_upstream and endpoint in self._table.backends(port.key):
+                self.pool.keep(upstream)
             else:
-                return keep
-            finally:
-                if keep_upstream and endpoint in self._table.backends(port.key):
-                    self.pool.keep(upstream)
-                else:
-                    upstream.close()
+                upstream.close()
 
 
 class _Sending:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
 from typing import TYPE_CHECKING, ClassVar
 
 import structlog
@@ -15,17 +13,22 @@ from reconciler.errors import ReconcilerError, RuntimeFailure
 from reconciler.proxy import dns, http
 from reconciler.proxy.balance import Balancer
 from reconciler.proxy.dial import Dialer
+from reconciler.proxy.flows import Flows
 from reconciler.proxy.l4 import TcpListener
 from reconciler.proxy.l7 import IngressProxy
 from reconciler.proxy.measures import ProxyMeasures
 from reconciler.proxy.names import ClusterNames
+from reconciler.proxy.sockets import Sockets
 from reconciler.proxy.table import Change, Listener, RoutingTable, slice_service
 from reconciler.proxy.tls import Certificates
 from reconciler.proxy.udp import UdpListener
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from reconciler.clock import Clock, Entropy
-    from reconciler.control import InformerCache
+    from reconciler.proxy.mirror import Objects
     from reconciler.runtime.cri import Network
     from reconciler.telemetry.measures import Family
 
@@ -52,7 +55,7 @@ class Proxy:
 
     def __init__(
         self,
-        cache: InformerCache,
+        objects: Objects,
         network: Network,
         *,
         clock: Clock,
@@ -63,8 +66,10 @@ class Proxy:
         dns_address: str = "10.96.0.10",
         cluster_domain: str = "cluster.local",
     ) -> None:
-        self._cache = cache
+        self._objects = objects
         self._network = network
+        self.sockets = Sockets(network, listen)
+        self.flows = Flows(clock)
         self._clock = clock
         self._listen = listen
         self._ports = (http_port, https_port)
@@ -74,26 +79,31 @@ class Proxy:
         self._dialer = Dialer(network)
         self._balancer = Balancer(self._table, clock)
         self._measures = ProxyMeasures()
-        self._ingress = IngressProxy(self._table, self._balancer, self._dialer, self._measures)
+        self._ingress = IngressProxy(
+            self._table, self._balancer, self._dialer, self.flows, self._measures
+        )
         self._resolver = dns.Resolver(
             ClusterNames(self._table, cluster_domain), entropy, dns.HostServers()
         )
         self._certificates = Certificates(self._secret_for, clock)
         self._serving: dict[Listener, asyncio.Task[None]] = {}
         self._problems: dict[str, str] = {}
+        self.on_problems: Callable[[], None] = lambda: None
+        self._servers: tuple[asyncio.Server, ...] = ()
+        self._naming: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self.ready = asyncio.Event()
-        cache.subscribe(kinds.SERVICE, self._service_changed)
-        cache.subscribe(kinds.ENDPOINT_SLICE, self._slice_changed)
-        cache.subscribe(kinds.INGRESS, self._ingress_changed)
-        cache.subscribe(kinds.INGRESS_CLASS, self._class_changed)
+        objects.subscribe(kinds.SERVICE, self._service_changed)
+        objects.subscribe(kinds.ENDPOINT_SLICE, self._slice_changed)
+        objects.subscribe(kinds.INGRESS, self._ingress_changed)
+        objects.subscribe(kinds.INGRESS_CLASS, self._class_changed)
         for kind, changed in (
             (kinds.SERVICE, self._service_changed),
             (kinds.ENDPOINT_SLICE, self._slice_changed),
             (kinds.INGRESS_CLASS, self._class_changed),
             (kinds.INGRESS, self._ingress_changed),
         ):
-            for obj in cache.snapshot.list(kind):
+            for obj in objects.snapshot.list(kind):
                 changed(None, obj)
 
     @property
@@ -120,11 +130,20 @@ class Proxy:
         """Return what goes through, in figures. Implements ``telemetry.measures.Measured``."""
         return self._measures.families(self._table, len(self.problems()))
 
+    def _problem(self, what: str, why: str) -> None:
+        if self._problems.get(what) != why:
+            self._problems[what] = why
+            self.on_problems()
+
+    def _solved(self, what: str) -> None:
+        if self._problems.pop(what, None) is not None:
+            self.on_problems()
+
     async def run(self) -> None:
         """Serve until cancelled. Raises ``ReconcilerError`` when an Ingress port cannot be had."""
-        plain = self._host_socket(self._ports[0], "--http-port")
+        plain = self.sockets.outside("http", self._ports[0], "--http-port")
         try:
-            secure = self._host_socket(self._ports[1], "--https-port")
+            secure = self.sockets.outside("https", self._ports[1], "--https-port")
         except ReconcilerError:
             plain.close()
             raise
@@ -134,13 +153,14 @@ class Proxy:
             self._accept, sock=secure, limit=limit, ssl=self._certificates.default,
             ssl_handshake_timeout=HANDSHAKE_SECONDS,
         )  # fmt: skip
+        self._servers = (server, tls_server)
         for index, (sock, scheme) in enumerate(((plain, "http"), (secure, "https"))):
             self._urls[index] = f"{scheme}://{self._shown()}:{sock.getsockname()[1]}"
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 naming = asyncio.Event()
-                group.create_task(self._serve_dns(naming), name="dns")
+                self._naming = group.create_task(self._serve_dns(naming), name="dns")
                 for listener in self._table.listeners():
                     self._start(listener)
                 await naming.wait()
@@ -153,6 +173,21 @@ class Proxy:
             self._ingress.pool.close()
             self._dialer.close()
 
+    def retire(self) -> None:
+        """Accept nothing any more; what is under way goes on (see ``flows``)."""
+        for server in self._servers:
+            server.close()
+        for task in self._serving.values():
+            task.cancel()
+        if self._naming is not None:
+            self._naming.cancel()
+        self._ingress.retire()
+
+    @property
+    def connections(self) -> int:
+        """How many connections of clients are open."""
+        return self._ingress.clients + len(self.flows)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._group is None:
             writer.close()
@@ -164,33 +199,6 @@ class Proxy:
             return "127.0.0.1"
         return f"[{self._listen}]" if ":" in self._listen else self._listen
 
-    def _host_socket(self, port: int, flag: str, *, datagram: bool = False) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._listen else socket.AF_INET
-        # The protocol is named because asyncio turns Nagle's algorithm off only where it is.
-        kind, protocol = (
-            (socket.SOCK_DGRAM, socket.IPPROTO_UDP)
-            if datagram
-            else (socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        )
-        sock = socket.socket(family, kind, protocol)
-        try:
-            if not datagram:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self._listen, port))
-            if not datagram:
-                sock.listen(1024)
-            sock.setblocking(False)
-        except OSError as error:
-            sock.close()
-            taken = error.errno == errno.EADDRINUSE
-            why = (
-                "is taken: choose another with" if taken else f"cannot be used ({error.strerror}):"
-            )
-            raise ReconcilerError(
-                f"port {port} on {self._listen} {why} {flag} (0 = any free one)"
-            ) from error
-        return sock
-
     # -- listeners of Services -----------------------------------------------------------------------------------
 
     def _apply(self, change: Change) -> None:
@@ -198,7 +206,8 @@ class Proxy:
             task = self._serving.pop(listener, None)
             if task is not None:
                 task.cancel()
-            self._problems.pop(_title(listener), None)
+            self.sockets.close([_title(listener)])
+            self._solved(_title(listener))
         for listener in change.added:
             self._start(listener)
         if change.drained:
@@ -208,7 +217,7 @@ class Proxy:
         if self._group is None or listener in self._serving:
             return
         if listener.protocol not in ("TCP", "UDP"):
-            self._problems[_title(listener)] = "only TCP and UDP Services are balanced"
+            self._problem(_title(listener), "only TCP and UDP Services are balanced")
             return
         if listener.address == self._dns_address and listener.port == 53:
             return  # a Service object that stands for the DNS server, which is served here itself
@@ -222,29 +231,32 @@ class Proxy:
             served = UdpListener(listener, self._table, self._balancer, self._network, group)
         else:
             served = TcpListener(
-                listener, self._table, self._balancer, self._dialer, group, self._measures
+                listener,
+                self._table,
+                self._balancer,
+                self._dialer,
+                self.flows,
+                group,
+                self._measures,
             )
         wait = RETRY_SECONDS
         while True:
             try:
                 sock = await self._bind(listener)
             except (ReconcilerError, OSError) as error:
-                self._problems[_title(listener)] = str(error)
+                self._problem(_title(listener), str(error))
                 await self._clock.sleep(wait)
                 wait = min(wait * 2, LONGEST_RETRY_SECONDS)
                 continue
             wait = RETRY_SECONDS
-            self._problems.pop(_title(listener), None)
+            self._solved(_title(listener))
             await served.serve(sock)
 
     async def _bind(self, listener: Listener) -> socket.socket:
+        name, datagram = _title(listener), listener.protocol == "UDP"
         if listener.outside:
-            return self._host_socket(
-                listener.port, "another port", datagram=listener.protocol == "UDP"
-            )
-        if listener.protocol == "UDP":
-            return await self._network.datagram(listener.address, listener.port)
-        return await self._network.listen(listener.address, listener.port)
+            return self.sockets.outside(name, listener.port, "another port", datagram=datagram)
+        return await self.sockets.inside(name, listener.address, listener.port, datagram=datagram)
 
     async def _serve_dns(self, tried: asyncio.Event) -> None:
         """Serve names; ``tried`` is set when they are served, or cannot be for now."""
@@ -253,17 +265,21 @@ class Proxy:
         while True:
             datagram: socket.socket | None = None
             try:
-                datagram = await self._network.datagram(self._dns_address, 53)
-                listening = await self._network.listen(self._dns_address, 53)
+                datagram = await self.sockets.inside(
+                    "dns-udp", self._dns_address, 53, datagram=True
+                )
+                listening = await self.sockets.inside(
+                    "dns-tcp", self._dns_address, 53, datagram=False
+                )
             except (RuntimeFailure, OSError) as error:
                 if datagram is not None:
                     datagram.close()
-                self._problems["DNS"] = str(error)
+                self._problem("DNS", str(error))
                 tried.set()
                 await self._clock.sleep(wait)
                 wait = min(wait * 2, LONGEST_RETRY_SECONDS)
                 continue
-            self._problems.pop("DNS", None)
+            self._solved("DNS")
             loop.call_soon(tried.set)
             await dns.serve(self._resolver, datagram, listening)
 
@@ -294,7 +310,7 @@ class Proxy:
 
     def _secret_for(self, host: str) -> Object | None:
         place = self._table.ingress.secret_for(host)
-        return self._cache.snapshot.get(kinds.SECRET, *place) if place is not None else None
+        return self._objects.snapshot.get(kinds.SECRET, *place) if place is not None else None
 
 
 def _title(listener: Listener) -> str:
