@@ -35,7 +35,7 @@ class Observing:
     def __init__(
         self,
         checks: Callable[[], Awaitable[list[Check]]],
-        metrics: Callable[[str], tuple[bytes, str]],
+        metrics: Callable[[str], Awaitable[tuple[bytes, str]]],
     ) -> None:
         self._checks = checks
         self._metrics = metrics
@@ -87,6 +87,6 @@ class Observing:
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
         # Collecting looks at every object of some kinds: not twice at once, and not in the loop's way for longer than needed.
-        text, content_type = self._metrics(request.headers.get("Accept", ""))
+        text, content_type = await self._metrics(request.headers.get("Accept", ""))
         await asyncio.sleep(0)
         return web.Response(body=text, headers={"Content-Type": content_type})

@@ -50,6 +50,7 @@ class ApiServer:
         shutdown: Callable[[], None] | None = None,
         observing: Observing | None = None,
         plan: Callable[[str], Awaitable[dict[str, Any]]] | None = None,
+        stop_serving: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._client = client
         self._version = version
@@ -58,6 +59,7 @@ class ApiServer:
         self._observing = observing
         self._plan = plan
         self._clock = clock
+        self._stop_serving = stop_serving
         self._pods = PodHandlers(agent, clock) if agent is not None else None
         self.ready = asyncio.Event()
 
@@ -87,6 +89,7 @@ class ApiServer:
         app.router.add_get("/version", self._show_version)
         app.router.add_get("/reconciler/status", self._show_details)
         app.router.add_get("/reconciler/applications/{name}/plan", self._show_plan)
+        app.router.add_post("/reconciler/stop-serving", self._end_serving)
         app.router.add_post("/reconciler/shutdown", self._shut_down)
         discovery.add_routes(app)
         if self._pods is not None:
@@ -114,6 +117,11 @@ class ApiServer:
         if self._plan is None:
             raise errors.MethodNotAllowed("this server plans no Applications")
         return web.json_response(await self._plan(request.match_info["name"]))
+
+    async def _end_serving(self, _: web.Request) -> web.Response:
+        if self._stop_serving is not None:
+            await self._stop_serving()
+        return web.json_response({})
 
     async def _shut_down(self, _: web.Request) -> web.Response:
         if self._shutdown is None:

@@ -48,6 +48,7 @@ async def take_down(settings: Settings, *, volumes: bool) -> None:
     from reconciler.cli.connection import connect
 
     async with connect(settings) as client:
+        await client.stop_serving()
         for app in (await client.list(kinds.APPLICATION)).items:
             name = app["metadata"]["name"]
             try:

@@ -58,6 +58,10 @@ class HttpClient:
         found: dict[str, Any] = await self._call("GET", path)
         return found
 
+    async def stop_serving(self) -> None:
+        """End the daemon's proxy: Services and Ingress are not served any more, nothing that ends is waited for."""
+        await self._call("POST", "/reconciler/stop-serving")
+
     async def shutdown(self) -> None:
         """Ask the daemon to end."""
         await self._call("POST", "/reconciler/shutdown")

@@ -8,7 +8,7 @@ from reconciler import __version__
 from reconciler.telemetry.measures import gauge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from reconciler.telemetry.exposition import Exposition
     from reconciler.telemetry.measures import Family, Measured
@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 class Metrics:
     """Asks the parts. The library that writes Prometheus' text is loaded by the first scrape."""
 
-    def __init__(self, parts: Sequence[Measured], *, runtime: str) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Measured],
+        *,
+        runtime: str,
+        refresh: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """``refresh`` fetches the figures of parts that are processes of their own."""
         self._parts = parts
+        self._refresh = refresh
         self._runtime = runtime
         self._exposition: Exposition | None = None
 
@@ -34,8 +42,10 @@ class Metrics:
         for part in self._parts:
             yield from part.measures()
 
-    def text(self, accept: str) -> tuple[bytes, str]:
+    async def text(self, accept: str) -> tuple[bytes, str]:
         """Return the text in the format that an ``Accept`` header prefers, and its content type."""
+        if self._refresh is not None:
+            await self._refresh()
         if self._exposition is None:
             from reconciler.telemetry.exposition import Exposition
 

@@ -18,7 +18,16 @@ from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.config.address import Address, parse_address
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
-from reconciler.daemon import collector, identity, machine, migration, seeds, state, webhook
+from reconciler.daemon import (
+    collector,
+    identity,
+    machine,
+    migration,
+    proxy,
+    seeds,
+    state,
+    webhook,
+)
 from reconciler.daemon.aside import Threads
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.daemon.health import Health
@@ -31,7 +40,7 @@ from reconciler.gitops.generate import AgeKeys
 from reconciler.gitops.history import FileHistory
 from reconciler.gitops.source import Sources
 from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet
-from reconciler.proxy import Proxy
+from reconciler.proxy import ProxyLink
 from reconciler.registry import Registry
 from reconciler.runtime.memory import MemoryRuntime
 from reconciler.runtime.process import ImageMapping, ProcessRuntime
@@ -132,23 +141,28 @@ class _Daemon:
         net = options.config.network
         address = machine.address_for(net.listen)
         controllers = (*all_controllers(address=address), Scheduler())
-        kinds = dict.fromkeys([*required_kinds(controllers), *KINDS, *Proxy.KINDS, *engine.KINDS])
+        kinds = dict.fromkeys(
+            [*required_kinds(controllers), *KINDS, *ProxyLink.KINDS, *engine.KINDS]
+        )
         self._cache = InformerCache(self._registry, kinds, clock=clock)
         self._events = EventWriter(self._registry, clock)
         self._plane = Plane(self._registry, self._cache, controllers, self._events, clock=clock)
         dns = str(ipaddress.ip_network(network.service_cidr)[DNS_OFFSET])
         pretends = self._runtime.name == "memory"
+        settings = proxy.Settings(
+            network.pod_cidr, network.service_cidr, net.listen, net.http_port, net.https_port,
+            dns, CLUSTER_DOMAIN,
+        )  # fmt: skip
+        self._proxy = None if pretends else proxy.link(
+            self._cache, options.state_dir, settings, clock
+        )  # fmt: skip
         self._kubelet = Kubelet(
             self._registry, self._cache, self._runtime, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "kubelet"), state_dir=options.state_dir,
             node_name=node, host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN),
             cpu=machine.cpu(), memory=machine.memory(),
             prober=AlwaysReady() if pretends else None,
-        )  # fmt: skip
-        self._proxy = None if pretends else Proxy(
-            self._cache, network, clock=clock, entropy=entropy, listen=net.listen,
-            http_port=net.http_port, https_port=net.https_port, dns_address=dns,
-            cluster_domain=CLUSTER_DOMAIN,
+            drain=self._proxy.settled if self._proxy is not None else None,
         )  # fmt: skip
         self._sources = Sources(
             options.state_dir / "sources", self._registry, self._cache, clock=clock, entropy=entropy
@@ -171,12 +185,14 @@ class _Daemon:
         measured: list[Measured] = [self._registry, self._plane, syncs, self._kubelet]
         if self._proxy is not None:
             measured.append(self._proxy)
-        metrics = Metrics(measured, runtime=self._runtime.name)
+        refresh = self._proxy.refresh if self._proxy is not None else None
+        metrics = Metrics(measured, runtime=self._runtime.name, refresh=refresh)
         observing = Observing(health.checks, metrics.text)
         self._api = ApiServer(
             self._registry, agent=self._kubelet, clock=clock, version=__version__,
             details=self.details, shutdown=self.shutdown, observing=observing,
             plan=self._engine.plan,
+            stop_serving=self.stop_serving,
         )  # fmt: skip
         self._reloader = Reloader(options, self._registry)
         if options.config.metrics.listen:
@@ -235,12 +251,18 @@ class _Daemon:
     async def close(self) -> None:
         """End the machinery of a runtime in which nothing is left, where that was asked for."""
         if self._ends_runtime:
+            await self.stop_serving()
             await self._runtime.shutdown()
 
     def shutdown(self) -> None:
         """End this daemon, and with it a runtime in which nothing runs any more (``down``)."""
         self._ends_runtime = True
         self._stop.set()
+
+    async def stop_serving(self) -> None:
+        """End the proxy: what ends from now on is not waited for (``down``)."""
+        if self._proxy is not None:
+            await self._proxy.stop()
 
     def details(self) -> dict[str, Any]:
         """Return what ``status`` shows of the daemon itself."""

@@ -18,7 +18,7 @@ from reconciler.kubelet.pod import newest
 from reconciler.kubelet.references import references
 from reconciler.kubelet.sandbox import ClusterDNS
 from reconciler.kubelet.volumes import LOCAL_PATH, Volumes
-from reconciler.kubelet.worker import Node, PodWorker
+from reconciler.kubelet.worker import Drain, Node, PodWorker
 from reconciler.runtime.cri import ContainerState
 
 if TYPE_CHECKING:
@@ -70,11 +70,12 @@ class Kubelet:
         cpu: int = 1000,
         memory: int = 1 << 30,
         prober: probes.Prober | None = None,
+        drain: Drain | None = None,
     ) -> None:
         self._node = Node(
             client, cache, runtime, Volumes(state_dir, cache.snapshot),
             prober or probes.NetworkProber(runtime), recorder, clock, entropy, dns,
-            node_name, host_ip, KubeletMeasures(), cpu, memory,
+            node_name, host_ip, KubeletMeasures(), cpu, memory, drain,
         )  # fmt: skip
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._references: dict[tuple[str, str, str], set[str]] = defaultdict(set)

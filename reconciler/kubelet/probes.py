@@ -153,7 +153,9 @@ class ContainerProbes:
         changed: Callable[[], None],
         failed: Callable[[str, str], None],
         probed: Callable[[str, bool], None] | None = None,
+        known: ProbeState | None = None,
     ) -> None:
+        """``known`` is what was found out about this very run before: by a kubelet that has ended since."""
         self._container = container
         self._target = target
         self._prober = prober
@@ -162,8 +164,10 @@ class ContainerProbes:
         self._changed = changed
         self._failed = failed
         self._probed = probed
+        self._known = known is not None
         started = "startupProbe" not in container
-        self.state = ProbeState(started, started and "readinessProbe" not in container)
+        initial = ProbeState(started, started and "readinessProbe" not in container)
+        self.state = known if known is not None else initial
 
     @staticmethod
     def needed(container: dict[str, Any]) -> bool:
@@ -171,9 +175,10 @@ class ContainerProbes:
 
     async def run(self) -> None:
         """Probe until cancelled, or until a restart is wanted."""
-        if "startupProbe" in self._container and not await self._start_up():
+        if not self.state.started and not await self._start_up():
             return
-        self._set(self.state._replace(started=True, ready="readinessProbe" not in self._container))
+        ready = self.state.ready or "readinessProbe" not in self._container
+        self._set(self.state._replace(started=True, ready=ready))
         async with asyncio.TaskGroup() as group:
             if "readinessProbe" in self._container:
                 group.create_task(self._keep_ready(self._container["readinessProbe"]))
@@ -196,7 +201,7 @@ class ContainerProbes:
 
     async def _start_up(self) -> bool:
         probe = self._container["startupProbe"]
-        await self._clock.sleep(probe.get("initialDelaySeconds", 0))
+        await self._delay(probe)
         failures = 0
         while not await self._once("Startup", probe):
             failures += 1
@@ -206,10 +211,15 @@ class ContainerProbes:
             await self._clock.sleep(probe.get("periodSeconds", 10))
         return True
 
+    async def _delay(self, probe: dict[str, Any]) -> None:
+        """Wait as long as the first probe shall; a container that runs for longer has had that."""
+        if not self._known:
+            await self._clock.sleep(probe.get("initialDelaySeconds", 0))
+
     async def _keep_ready(self, probe: dict[str, Any]) -> None:
-        await self._clock.sleep(probe.get("initialDelaySeconds", 0))
+        await self._delay(probe)
         period = probe.get("periodSeconds", 10)
-        in_a_row, last = 0, False
+        in_a_row, last = 0, self.state.ready
         while True:
             ok = await self._once("Readiness", probe)
             in_a_row = in_a_row + 1 if ok == last else 1
@@ -223,7 +233,7 @@ class ContainerProbes:
             )
 
     async def _keep_alive(self, probe: dict[str, Any]) -> None:
-        await self._clock.sleep(probe.get("initialDelaySeconds", 0))
+        await self._delay(probe)
         failures = 0
         period = probe.get("periodSeconds", 10)
         await self._clock.sleep(self._entropy.uniform(0, min(period, 1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import structlog
 
@@ -19,7 +19,7 @@ from reconciler.kubelet.status import pod_status
 from reconciler.runtime.cri import ContainerState, ContainerStatus, SandboxState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from reconciler.api.client import Client
     from reconciler.clock import Clock, Entropy
@@ -33,10 +33,18 @@ log = structlog.get_logger(__name__)
 #: Wait before a failed start is tried again, in seconds: first, and longest.
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 60.0
+#: However long its preStop hook and its clients took, a container has so long to end by itself, in seconds (D07).
+LEAST_GRACE = 2.0
+
+
+class Drain(Protocol):
+    """Waits until nothing that proxies have sent to a Pod's address is under way, for some seconds at most."""
+
+    def __call__(self, address: str, seconds: float, /) -> Awaitable[None]: ...
 
 
 class Node(NamedTuple):
-    """What every worker of a node shares."""
+    """What every worker of a node shares. ``drain``: where proxies can say what is under way."""
 
     client: Client
     cache: InformerCache
@@ -52,6 +60,7 @@ class Node(NamedTuple):
     measures: KubeletMeasures
     cpu: int = 0
     memory: int = 0
+    drain: Drain | None = None
 
 
 class PodWorker:
@@ -166,7 +175,7 @@ class PodWorker:
         return pod_plan.Observed(
             sandboxes=tuple(await runtime.pods(self.uid)),
             containers=containers,
-            probes={i: p.state for i, (p, _) in self._probes.items()},
+            probes={**_told(pod), **{i: p.state for i, (p, _) in self._probes.items()}},
             stopping=dict(self._stopping),
             failures=dict(self._failures),
             crashes={n: count for n, (_, count) in self._crashes.items()},
@@ -305,22 +314,42 @@ class PodWorker:
         hook = (spec.get("lifecycle") or {}).get("preStop")
         left = action.grace_seconds
         started = self._node.clock.monotonic()
-        if hook and left > 0:
-            target = self._target(pod, spec, container.id, self._values().pod_ip)
-            try:
-                async with asyncio.timeout(left):
-                    await run_hook(hook, self._node.prober, target, self._node.clock)
-            except (TimeoutError, RuntimeFailure) as error:
-                self._event(
-                    pod, "Warning", "FailedPreStopHook", str(error) or "timed out", container.name
-                )
-            left = max(left - (self._node.clock.monotonic() - started), 2.0)
+        if left > 0:
+            async with asyncio.TaskGroup() as before:
+                if hook:
+                    before.create_task(self._pre_stop(pod, spec, container.id, hook, left))
+                if is_deleting(pod):
+                    before.create_task(self._drain(left - LEAST_GRACE))
+            least = LEAST_GRACE if hook else min(left, LEAST_GRACE)
+            left = max(left - (self._node.clock.monotonic() - started), least)
         try:
             await self._node.runtime.stop_container(container.id, left)
         except RuntimeFailure as error:
             log.warning("container cannot be stopped", pod=self._where(), error=str(error))
             self._stopping.pop(container.id, None)
         self.wake()
+
+    async def _pre_stop(
+        self,
+        pod: Object,
+        spec: dict[str, Any],
+        container_id: str,
+        hook: dict[str, Any],
+        left: float,
+    ) -> None:
+        target = self._target(pod, spec, container_id, self._values().pod_ip)
+        try:
+            async with asyncio.timeout(left):
+                await run_hook(hook, self._node.prober, target, self._node.clock)
+        except (TimeoutError, RuntimeFailure) as error:
+            told = str(error) or "timed out"
+            self._event(pod, "Warning", "FailedPreStopHook", told, spec["name"])
+
+    async def _drain(self, seconds: float) -> None:
+        """Let what is under way to this Pod end before it hears of its own end."""
+        address = self._values().pod_ip
+        if self._node.drain is not None and address and seconds > 0:
+            await self._node.drain(address, seconds)
 
     # -- probes --------------------------------------------------------------------------------------------------
 
@@ -360,6 +389,7 @@ class PodWorker:
             spec, self._target(pod, spec, status.id, box.ip), self._node.prober,
             clock=self._node.clock, entropy=self._node.entropy, changed=self.wake, failed=failed,
             probed=lambda kind, ok: self._node.measures.probed(kind, ok=ok),
+            known=_told(pod).get(status.id),
         )  # fmt: skip
         self._probes[status.id] = (container, self._spawn(container.run()))
 
@@ -438,6 +468,22 @@ class PodWorker:
                 log.info("volumes are not refreshed", pod=self._where(), error=str(error))
         self._failures.clear()
         self.wake()
+
+
+def _told(pod: Object) -> dict[str, pod_plan.ProbeState]:
+    """Return what the Pod's status tells of the probes of its running containers, by container id.
+
+    It outlives the kubelet: one that starts anew must not take a Pod for unready until it has probed it.
+    """
+    status = pod.get("status") or {}
+    return {
+        str(one["containerID"]).partition("://")[2]: pod_plan.ProbeState(
+            bool(one.get("started")), bool(one.get("ready"))
+        )
+        for field in ("containerStatuses", "initContainerStatuses")
+        for one in status.get(field) or ()
+        if one.get("containerID") and "running" in (one.get("state") or {})
+    }
 
 
 def _all_containers(pod: Object) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from reconciler.errors import RuntimeFailure
 if TYPE_CHECKING:
     import socket
 
+    from reconciler.clock import Clock
     from reconciler.proxy.table import Endpoint
     from reconciler.runtime.cri import Network
 
@@ -21,12 +22,17 @@ LOW = 8
 #: A Pod that does not answer a connection within this many seconds is passed over.
 CONNECT_SECONDS = 3.0
 
+#: Who makes the sockets may be restarting: a connection waits for so long, and asks again so often, in seconds.
+FETCH_SECONDS = 3.0
+RETRY_SECONDS = 0.05
+
 
 class Dialer:
     """Opens TCP connections to endpoints."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, clock: Clock) -> None:
         self._network = network
+        self._clock = clock
         self._spare: deque[socket.socket] = deque()
         self._fetching: asyncio.Lock = asyncio.Lock()
 
@@ -47,19 +53,30 @@ class Dialer:
     async def _take(self) -> socket.socket:
         if len(self._spare) <= LOW and not self._fetching.locked():
             async with self._fetching:
-                try:
-                    self._spare.extend(await self._network.sockets(BATCH))
-                except RuntimeFailure as error:
-                    if not self._spare:
-                        raise OSError(f"no socket in the Pods' network: {error}") from error
+                await self._fetch(patiently=not self._spare)
         while not self._spare:
             async with self._fetching:
                 if not self._spare:
-                    try:
-                        self._spare.extend(await self._network.sockets(BATCH))
-                    except RuntimeFailure as error:
-                        raise OSError(f"no socket in the Pods' network: {error}") from error
+                    await self._fetch(patiently=True)
         return self._spare.popleft()
+
+    async def _fetch(self, *, patiently: bool) -> None:
+        """Fetch more sockets. ``patiently``: there is none left, so wait for whoever makes them to come back.
+
+        Raises ``OSError`` when that takes too long.
+        """
+        deadline = self._clock.monotonic() + FETCH_SECONDS
+        while True:
+            try:
+                self._spare.extend(await self._network.sockets(BATCH))
+            except RuntimeFailure as error:
+                if not patiently:
+                    return
+                if self._clock.monotonic() > deadline:
+                    raise OSError(f"no socket in the Pods' network: {error}") from error
+                await self._clock.sleep(RETRY_SECONDS)
+            else:
+                return
 
     def close(self) -> None:
         while self._spare:

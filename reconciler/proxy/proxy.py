@@ -76,7 +76,7 @@ class Proxy:
         self._urls = ["", ""]
         self._dns_address = dns_address
         self._table = RoutingTable()
-        self._dialer = Dialer(network)
+        self._dialer = Dialer(network, clock)
         self._balancer = Balancer(self._table, clock)
         self._measures = ProxyMeasures()
         self._ingress = IngressProxy(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_ENDPOINTS = 1000
 _MOST_ADDRESSES = 100
+_CONTROLLER = "endpointslice-controller.k8s.io"
 
 
 def endpoint_slice(obj: Object) -> Iterator[Problem]:
@@ -33,7 +34,8 @@ def endpoint_slice(obj: Object) -> Iterator[Problem]:
             told = f"Too many: {len(addresses)}: must have at most {_MOST_ADDRESSES} items"
             yield Problem((*path, "addresses"), "FieldValueTooMany", told, "rule/endpoints")
         for index, address in enumerate(addresses):
-            if wrong := _address_problem(address or "", kind):
+            wrong = _address_problem(address or "", kind)
+            if wrong and not (_is_controllers(obj) and _is_loopback(address)):
                 yield invalid("endpoints", (*path, "addresses", index), address, wrong)
     seen: set[str] = set()
     for path, port in each(obj, "ports", ()):
@@ -43,6 +45,16 @@ def endpoint_slice(obj: Object) -> Iterator[Problem]:
         seen.add(name)
         if name and (wrong := names.label_problem(name)):
             yield invalid("endpoint-ports", (*path, "name"), name, wrong)
+
+
+def _is_controllers(obj: Object) -> bool:
+    """Whether the EndpointSlice controller keeps it: where namespaces are forbidden, its Pods have 127.x addresses."""
+    labels = (obj.get("metadata") or {}).get("labels") or {}
+    return bool(labels.get("endpointslice.kubernetes.io/managed-by") == _CONTROLLER)
+
+
+def _is_loopback(address: str) -> bool:
+    return not names.address_problem(address) and ipaddress.ip_address(address).is_loopback
 
 
 def _address_problem(address: str, kind: str) -> str:

@@ -17,16 +17,19 @@ from reconciler.errors import RuntimeFailure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: A unix socket's address takes 107 bytes; some are left for a process's number behind it.
+LONGEST_PATH = 100
+
 _START = "import sys; sys.path.append(sys.argv[1]); from supervisor.serve import main; main(*sys.argv[2:])"
 
 
-def socket_path(state_dir: Path) -> Path:
-    """Return where the supervisor listens: in the state directory, or at a short name where that is too long."""
-    path = state_dir / "run" / "supervisor.sock"
-    if len(os.fsencode(path)) < 108:
+def socket_path(state_dir: Path, name: str = "supervisor") -> Path:
+    """Return where a process of this node listens: in the state directory, or at a short name where that is too long."""
+    path = state_dir / "run" / f"{name}.sock"
+    if len(os.fsencode(path)) < LONGEST_PATH:
         return path
     base = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/reconciler-{os.getuid()}"  # noqa: S108 - owner checked below
-    return Path(base) / f"{hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16]}.sock"
+    return Path(base) / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
 
 
 class Connection:

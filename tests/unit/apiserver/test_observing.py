@@ -26,7 +26,7 @@ class Parts:
     async def checks(self) -> list[Check]:
         return [Check("store"), Check("gitops", self.problem)]
 
-    def metrics(self, accept: str) -> tuple[bytes, str]:
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
         return f"accepted {accept}".encode(), "text/plain; version=0.0.4; charset=utf-8"
 
 

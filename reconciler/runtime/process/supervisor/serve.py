@@ -13,13 +13,13 @@ import shutil
 import signal
 import socket
 import struct
-import sys
 import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import namespaces as ns
+from .detach import detach
 from .node import open_network
 from .pods import Failure, Pods
 
@@ -159,40 +159,19 @@ class Supervisor:
                 heapq.heappop(self._timers)[2]()
 
 
-def _detach(root: Path) -> int:
-    """Become a process that outlives its starter; returns the fd that tells it how the start went."""
-    report, mine = os.pipe()
-    if os.fork():
-        os.close(mine)
-        said = b""
-        while data := os.read(report, 4096):
-            said += data
-        sys.stderr.write(said[1:].decode() or "see " + str(root / "supervisor.log"))
-        sys.stderr.flush()
-        os._exit(0 if said[:1] == b"R" else 1)
-    os.close(report)
-    os.setsid()
-    os.chdir("/")
-    null = os.open("/dev/null", os.O_RDWR)
-    log = os.open(root / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for number, fd in ((0, null), (1, log), (2, log)):
-        os.dup2(fd, number)
-    return mine
-
-
 def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
     """Serve a state directory, unless another one does."""
     os.umask(0o077)
     root = Path(state)
     for part in ("sandboxes", "containers", "staging"):
         (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
-    report = _detach(root)
+    report = detach(root / "supervisor.log")
     try:
         lock = os.open(root / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.write(report, b"R")
+            report.ready()
             return
         ns.become_subreaper()
         ns.set_title("reconciler-sup")
@@ -203,10 +182,8 @@ def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
         listener.bind(address)
         listener.listen(16)
     except OSError as error:
-        os.write(report, f"E{error.strerror or error}".encode())
-        os._exit(1)
-    os.write(report, b"R")
-    os.close(report)
+        report.failed(str(error.strerror or error))
+    report.ready()
     supervisor.run()
     path.unlink(missing_ok=True)
     shutil.rmtree(root / "staging", ignore_errors=True)
