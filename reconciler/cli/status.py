@@ -98,9 +98,9 @@ def _pods_of(resource: dict[str, Any], pods: list[Object]) -> list[str]:
         owner = next((r for r in refs if r.get("controller")), None)
         if owner is None or pod["metadata"]["namespace"] != resource.get("namespace"):
             continue
-        stem = owner["name"].rpartition("-")[0] if owner["kind"] == "ReplicaSet" else owner["name"]
-        of_deployment = kind == "Deployment" and owner["kind"] == "ReplicaSet" and stem == name
-        if of_deployment or (kind, name) == (owner["kind"], owner["name"]):
+        stem = owner["name"].rpartition("-")[0]
+        above = {"ReplicaSet": "Deployment", "Job": "CronJob"}.get(owner["kind"])
+        if (kind, name) in ((above, stem), (owner["kind"], owner["name"])):
             address = (pod.get("status") or {}).get("podIP", "")
             found.append(
                 f"Pod {pod['metadata']['name']}  {tables.pod_state(pod)}  {address}".rstrip()

@@ -95,3 +95,60 @@ def test_ttl_and_orphans(tmp_path: Path) -> None:
             assert plane.cache.snapshot.get(kinds.JOB, "default", "b") is None
 
     run_virtual(story())
+
+
+def test_a_cron_job_runs_its_jobs_and_forgets_the_old_ones(tmp_path: Path) -> None:
+
+    async def story() -> None:
+        control = ControlPlane(tmp_path, script=_ends(0))
+        job = _job("tick")["spec"]
+        obj = {
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "metadata": {"name": "tick", "namespace": "default"},
+            "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": job}},
+        }
+        async with control.running() as plane:
+            await plane.registry.apply(obj, field_manager="test")
+            await plane.clock.sleep(3_600)
+            names = [j["metadata"]["name"] for j in (await plane.registry.list(kinds.JOB)).items]
+            minutes = [int(name.rpartition("-")[2]) for name in names]
+            assert len(minutes) == 3
+            assert minutes[1] - minutes[0] == minutes[2] - minutes[1] == 5
+            await plane.until(lambda: len(plane.pods()) == 3, seconds=60)
+            status = (await plane.registry.get(kinds.CRON_JOB, "tick", "default"))["status"]
+            assert status["lastSuccessfulTime"] >= status["lastScheduleTime"]
+            owner = await plane.registry.get(kinds.CRON_JOB, "tick", "default")
+            options = DeleteOptions(propagation=Propagation.BACKGROUND)
+            await plane.registry.delete(
+                kinds.CRON_JOB, owner["metadata"]["name"], "default", options
+            )
+            await plane.until(lambda: not plane.pods(), seconds=120)
+
+    run_virtual(story())
+
+
+def test_a_readiness_gate_is_opened_by_somebody_else(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ControlPlane(tmp_path).running() as plane:
+            pod = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "p", "namespace": "default"},
+                "spec": {
+                    "readinessGates": [{"conditionType": "example.com/warm"}],
+                    "containers": [{"name": "c", "image": "c", "command": ["c"]}],
+                },
+            }
+            await plane.registry.create(pod)
+            await plane.clock.sleep(10)
+            assert not plane.ready_pods()
+            found = (await plane.registry.get(kinds.POD, "p", "default"))["status"]["conditions"]
+            reasons = {c["type"]: c.get("reason") for c in found}
+            assert reasons["Ready"] == "ReadinessGatesNotReady"
+            gate = {"type": "example.com/warm", "status": "True"}
+            patch = {"status": {"conditions": [*found, gate]}}
+            await plane.registry.patch(kinds.POD, "p", "default", patch, subresource="status")
+            await plane.until(lambda: len(plane.ready_pods()) == 1, seconds=10)
+
+    run_virtual(story())
