@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 #: file -> (rule or its beginning, line, something the message must say)
 MISTAKES = {
     "alias-bomb.yaml": ("syntax/", None, "alias"),
+    "boolean.yaml": ("schema/type", 7, "boolean true"),
     "dangling-reference.yaml": ("reference/", 17, "nowhere"),
     "duplicate-key.yaml": ("syntax/duplicate-key", 7, "colour"),
     "duplicate-object.yaml": ("reference/duplicate-object", 7, "duplicate-object"),
@@ -24,8 +25,10 @@ MISTAKES = {
     "non-utf8.yaml": ("syntax/", 6, "UTF-8"),
     "outside.yaml": ("source/", None, "outside"),
     "selector.yaml": ("", None, "selector"),
+    "tab.yaml": ("syntax/yaml", 6, "tab"),
     "template-reads-files.yaml.j2": ("template/", 6, ""),
     "template-undefined.yaml.j2": ("template/", 6, "colour"),
+    "template-wrong-value.yaml.j2": ("schema/type", 12, "integer"),
     "unknown-field.yaml": ("schema/unknown-field", 6, 'did you mean "replicas"?'),
     "wrong-type.yaml": ("schema/", 6, "integer"),
 }

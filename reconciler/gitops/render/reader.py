@@ -258,7 +258,8 @@ def _said(error: yaml.MarkedYAMLError, mark: Any, text: str) -> tuple[str, Any, 
     at = _index(text, mark) if mark is not None else 0
     hint = ""
     if text[at : at + 1] == "\t" or "tab" in problem:
-        hint = "indent with spaces: YAML allows no tabs there"
+        said = "found a tab where only spaces may stand"
+        hint = "indent with spaces"
     elif "cannot start any token" in problem:
         hint = f"quote the value: it cannot begin with {text[at : at + 1]}"
     elif "mapping values are not allowed" in problem:

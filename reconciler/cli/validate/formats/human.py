@@ -87,6 +87,8 @@ def _excerpt(
     above = _above(source, finding.line)
     if above and not hidden:
         yield _line(above, source[above - 1], width)
+        if above < finding.line - 1:
+            yield click.style("…".rjust(width) + " |", fg="blue", bold=True)
     if hidden:
         text = text[:start] + "•" * (end - start) if start else "•" * 8
     shift = max(0, min(start - WIDEST // 3, len(text) - WIDEST))

@@ -14,6 +14,29 @@ from tests.e2e.test_bad_input import MISTAKES
 
 ROOT = Path(__file__).parents[4]
 
+#: Every finding: file, rule, line, column, and the column behind its end where that is known.
+PLACES = {
+    ("alias-bomb.yaml", "syntax/alias-bomb", 10, 8, None),
+    ("boolean.yaml", "schema/type", 7, 12, 15),
+    ("dangling-reference.yaml", "reference/config-map", 17, 32, 39),
+    ("dangling-reference.yaml", "reference/secret-key", 21, 59, 65),
+    ("dangling-reference.yaml", "reference/service", 34, 31, 38),
+    ("duplicate-key.yaml", "syntax/duplicate-key", 7, 3, 9),
+    ("duplicate-object.yaml", "reference/duplicate-object", 7, 1, 1),
+    ("ignored.yaml", "ignore/no-reason", 7, 10, 51),
+    ("ignored.yaml", "ignore/unused", 8, 17, 67),
+    ("malformed.yaml", "syntax/yaml", 5, 19, None),
+    ("non-utf8.yaml", "syntax/encoding", 6, 13, None),
+    ("outside.yaml", "source/outside", 1, 1, None),
+    ("selector.yaml", "rule/selector-match", 11, 7, 13),
+    ("tab.yaml", "syntax/yaml", 6, 1, None),
+    ("template-reads-files.yaml.j2", "template/forbidden", 6, 20, 29),
+    ("template-undefined.yaml.j2", "template/undefined", 6, 14, 20),
+    ("template-wrong-value.yaml.j2", "schema/type", 12, 13, 23),
+    ("unknown-field.yaml", "schema/unknown-field", 6, 3, 10),
+    ("wrong-type.yaml", "schema/type", 6, 13, 20),
+}
+
 
 @pytest.fixture(scope="module")
 def errors() -> dict[str, list[dict[str, Any]]]:
@@ -24,6 +47,20 @@ def errors() -> dict[str, list[dict[str, Any]]]:
         if finding["severity"] == "error":
             found.setdefault(finding["file"].rpartition("/")[2], []).append(finding)
     return found
+
+
+def test_every_mistake_is_found_at_its_line_and_column() -> None:
+    done = CliRunner().invoke(command, [str(ROOT / "examples/broken"), "--format", "json"])
+    found = {
+        (f["file"].rpartition("/")[2], f["rule"], f["line"], f["column"], f.get("endColumn"))
+        for f in json.loads(done.output)["findings"]
+    }
+    assert found == PLACES
+
+
+def test_of_a_template_both_places_are_told(errors: dict[str, list[dict[str, Any]]]) -> None:
+    (finding,) = errors["template-wrong-value.yaml.j2"]
+    assert finding["rendered"] == {"line": 11, "column": 13}
 
 
 @pytest.mark.parametrize("name", MISTAKES)
