@@ -104,6 +104,22 @@ def test_a_plan_tells_what_would_be_pruned_only_where_a_sync_would() -> None:
     run_virtual(story())
 
 
+def test_a_plan_says_what_a_sync_would_leave_alone() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            await manual(cluster, a=config("a"), b=config("b"))
+            await cluster.registry.create({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"},
+                "data": {"value": "somebody's"},
+            })  # fmt: skip
+            await cluster.settle()
+            plan = await cluster.engine.plan("app")
+            assert changes(plan) == [("create", "b")]
+            assert [h["object"] for h in plan["held"]] == ["ConfigMap/default/a"]
+
+    run_virtual(story())
+
+
 def test_an_application_that_is_not_there_or_not_read_has_no_plan() -> None:
     async def story() -> None:
         async with Cluster().running() as cluster:

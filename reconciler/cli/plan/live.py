@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from reconciler.api import kinds
@@ -19,14 +21,34 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.api.client import Client
+    from reconciler.api.objects import Object
+
+
+#: Requests under way at once.
+CONCURRENCY = 16
 
 
 async def changes(
     client: Client, name: str, wanted: Mapping[Key, desired.Wanted], mask: bytes
 ) -> list[Change]:
-    """Return the changes that a sync of these objects would make as an Application of that name; writes nothing."""
+    """Return the changes that a sync of these objects would make as an Application of that name; writes nothing.
+
+    Asks for a list of each kind, and for a dry run of each object that is there.
+    """
     hooks = {k: h for k, w in wanted.items() if (h := hook_of(w.object)) is not None}
-    found = [await _compared(client, name, k, w, mask) for k, w in wanted.items() if k not in hooks]
+    objects = {k: w for k, w in wanted.items() if k not in hooks}
+    live: dict[Key, Object] = {}
+    for kind in dict.fromkeys(w.kind for w in objects.values()):
+        # A type that nobody here has stored yet is served by no path.
+        with contextlib.suppress(NotFound):
+            live |= {Key.of(o): o for o in (await client.list(kind)).items}
+    limit = asyncio.Semaphore(CONCURRENCY)
+
+    async def compared(key: Key, one: desired.Wanted) -> Change:
+        async with limit:
+            return await _compared(client, name, key, one, live.get(key), mask)
+
+    found = list(await asyncio.gather(*(compared(k, w) for k, w in objects.items())))
     found += await _prunes(client, name, wanted)
     if any(c.action != "unchanged" for c in found):
         for key, hook in hooks.items():
@@ -36,11 +58,9 @@ async def changes(
 
 
 async def _compared(
-    client: Client, name: str, key: Key, wanted: desired.Wanted, mask: bytes
+    client: Client, name: str, key: Key, wanted: desired.Wanted, live: Object | None, mask: bytes
 ) -> Change:
-    try:
-        live = await client.get(wanted.kind, key.name, key.namespace)
-    except NotFound:
+    if live is None:
         return Change("create", key, wanted.object, cause="it does not exist")
     merged = await client.apply(
         wanted.object, field_manager=desired.manager_of(name), force=True, dry_run=True

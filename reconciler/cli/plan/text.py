@@ -26,6 +26,7 @@ def text(plan: Mapping[str, Any]) -> str:
         lines.append(click.style(stage, bold=True))
         for number, change in enumerate(changes):
             lines += _change(change, last=number + 1 == len(changes))
+    lines += _held(plan)
     lines.append(summary(plan))
     return "\n".join(lines)
 
@@ -75,6 +76,11 @@ def after(change: Mapping[str, Any]) -> Iterator[str]:
 def _problems(plan: Mapping[str, Any]) -> Iterator[str]:
     for problem in plan.get("problems") or ():
         yield click.style(f"cannot be ordered: {problem['object']}: {problem['message']}", fg="red")
+
+
+def _held(plan: Mapping[str, Any]) -> Iterator[str]:
+    for held in plan.get("held") or ():
+        yield click.style(f"! {held['object']}: {held['message']}", fg="yellow")
 
 
 def _change(change: Shown, *, last: bool) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -61,6 +61,14 @@ CIRCLE_SECONDS = 30.0
 
 #: Why a sync of an approved plan is refused.
 STALE = "the plan that was approved is not what a sync would do now: plan anew (`reconciler plan --app NAME --out FILE`)"
+
+
+class Preview(NamedTuple):
+    """What a sync would do, and which objects it would leave alone, each with the reason."""
+
+    reading: Reading
+    plan: Plan
+    held: tuple[tuple[Key, str], ...]
 
 
 class ApplicationLoop:
@@ -373,20 +381,26 @@ class ApplicationLoop:
             self._hold(permitted, differs=differs or bool(drifted))
         await self._conclude(policy)
 
-    async def preview(self) -> tuple[Reading, Plan]:
+    async def preview(self) -> Preview:
         """Return what a sync that somebody asks for now would do; nothing is touched."""
         reading, app = self._reading, self._app
         if not reading.revision:
-            return reading, Plan()
+            return Preview(reading, Plan(), ())
         policy = policy_of(app, self._shared.retention)
-        changes = await Comparer(self._shared, self._name).compare(reading.wanted, everything=True)
+        changes = await self._comparer.look(reading.wanted)
+        known = {c.key for c in changes}
+        changes += (
+            Change("unchanged", k, w.object) for k, w in reading.wanted.items() if k not in known
+        )
         owned = self._guards.owned(changes, reading, adopt=policy.adopt)
         pruning = self._guards.pruning(
             self._report.inventory, reading, policy, requests.confirmed_prune(app)
         )
         hooks = self._hooks.are_due(reading, self._standing.deployed)
         prunes = self._guards.prunes(pruning)
-        return reading, self._plan(app, owned.changes, prunes, hooks=hooks, fresh=True)
+        found = self._plan(app, owned.changes, prunes, hooks=hooks, fresh=True)
+        refused = ((r.key, r.message) for r in owned.refusals)
+        return Preview(reading, found, (*refused, *((h.key, h.reason) for h in pruning.held)))
 
     def _drifted(self, changes: list[Change], *, new: bool) -> list[Change]:
         """Return what differs though its manifest is the one that was synced last."""

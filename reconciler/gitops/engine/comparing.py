@@ -38,14 +38,18 @@ class Comparer:
         """Return the change of every object that moved, or of every object; what differed stays in view until it does not."""
         keys = wanted if everything else self._dirty | self._differing
         self._dirty = set()
-        changes = [
-            await self._one(key, wanted[key])
-            for key in keys
-            if key in wanted and not self._is_verified(key, wanted[key])
-        ]
+        changes = await self.look({k: wanted[k] for k in keys if k in wanted})
         # What differs and is not put back now must still count as different the next time.
         self._differing = {c.key for c in changes if c.action != "unchanged"}
         return changes
+
+    async def look(self, wanted: Mapping[Key, desired.Wanted]) -> list[Change]:
+        """Return the change of every object that is not known to be as it is wanted; what is in view stays so."""
+        return [
+            await self._one(key, one)
+            for key, one in wanted.items()
+            if not self._is_verified(key, one)
+        ]
 
     def applied(self, key: Key, wanted: desired.Wanted, obj: Object) -> None:
         """Remember that an object is as it is wanted, since it was just applied."""

@@ -94,12 +94,15 @@ class Engine:
         loop = self._loops.get(name)
         if loop is None:
             raise NotFound(f"there is no Application {name!r}")
-        reading, found = await loop.preview()
+        reading, found, held = await loop.preview()
         if not reading.revision:
             raise Unavailable(
                 f"the source of {name} has not been read: `reconciler status {name}` says why"
             )
-        return approval.to_json(found, name, reading.revision, self._shared.mask)
+        shown = approval.to_json(found, name, reading.revision, self._shared.mask)
+        if held:
+            shown["held"] = [{"object": str(key), "message": message} for key, message in held]
+        return shown
 
     def _application_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new if new is not None else old
