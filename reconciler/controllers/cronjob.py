@@ -29,7 +29,7 @@ from reconciler.api.objects import (
     uid_of,
 )
 from reconciler.clock import parse_rfc3339, rfc3339
-from reconciler.controllers.job import is_over
+from reconciler.controllers.job.outcome import is_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

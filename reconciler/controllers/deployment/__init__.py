@@ -29,6 +29,15 @@ from reconciler.api.objects import (
 )
 from reconciler.api.pods import is_finished
 from reconciler.controllers.deployment import rollout
+from reconciler.controllers.deployment.annotations import (
+    DESIRED,
+    HISTORY,
+    MAXIMUM,
+    NOT_COPIED,
+    REVISION,
+    revision_of,
+    with_revision,
+)
 from reconciler.controllers.deployment.status import (
     Rollout,
     complete,
@@ -51,23 +60,6 @@ if TYPE_CHECKING:
 
     from reconciler.api.decision import Snapshot
     from reconciler.api.objects import Object
-
-REVISION = "deployment.kubernetes.io/revision"
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MAXIMUM = "deployment.kubernetes.io/max-replicas"
-HISTORY = "deployment.kubernetes.io/revision-history"
-#: The annotation of former revisions is no longer than this, in characters (DP12).
-LONGEST_HISTORY = 2000
-_NOT_COPIED = frozenset(
-    {
-        "kubectl.kubernetes.io/last-applied-configuration",
-        REVISION,
-        HISTORY,
-        DESIRED,
-        MAXIMUM,
-        "deprecated.deployment.rollback.to",
-    }
-)
 
 
 class DeploymentController:
@@ -105,23 +97,9 @@ def _replicas(obj: Object) -> int:
     return 1 if value is None else int(value)
 
 
-def _revision(obj: Object) -> int:
-    text = annotations_of(obj).get(REVISION) or ""
-    return int(text) if text.isdigit() else 0
-
-
 def _is_observed(rs: Object) -> bool:
     seen = int((rs.get("status") or {}).get("observedGeneration") or 0)
     return seen >= int(rs["metadata"].get("generation") or 0)
-
-
-def _with_revision(history: str, number: int) -> str:
-    """Return the former revisions with one more; the oldest are forgotten where it gets too long."""
-    kept = [part for part in history.split(",") if part]
-    kept.append(str(number))
-    while len(",".join(kept)) > LONGEST_HISTORY:
-        del kept[0]
-    return ",".join(kept)
 
 
 def _size(rs: Object) -> rollout.Size:
@@ -250,7 +228,7 @@ class _Plan:
         return self._renumber() or self._clean_up()
 
     def _next_revision(self) -> int:
-        return max((_revision(rs) for rs in self.old), default=0) + 1
+        return max((revision_of(rs) for rs in self.old), default=0) + 1
 
     def _renumber(self) -> list[Action]:
         """Bring the new ReplicaSet's annotations up to date; a template that comes back gets the highest revision (DP11 to DP13)."""
@@ -259,10 +237,10 @@ class _Plan:
             return steps
         has = annotations_of(self.new)
         wanted = self._copied()
-        number = _revision(self.new)
+        number = revision_of(self.new)
         if number < self._next_revision():
             if number:
-                wanted[HISTORY] = _with_revision(has.get(HISTORY, ""), number)
+                wanted[HISTORY] = with_revision(has.get(HISTORY, ""), number)
             number = self._next_revision()
             wanted[REVISION] = str(number)
         patch: dict[str, Any] = {}
@@ -274,14 +252,14 @@ class _Plan:
             patch["spec"] = {"minReadySeconds": ready}
         if patch:
             steps.append(self._patch(self.new, patch))
-        if _revision(self.deployment) != number:
+        if revision_of(self.deployment) != number:
             steps.append(self._annotate(number))
         return steps
 
     def _copied(self) -> dict[str, str]:
         """Return the Deployment's annotations that its new ReplicaSet carries too (DP11)."""
         found = annotations_of(self.deployment)
-        return {k: v for k, v in found.items() if k not in _NOT_COPIED}
+        return {k: v for k, v in found.items() if k not in NOT_COPIED}
 
     def _annotate(self, number: int) -> Patch:
         obj = self.deployment
@@ -344,7 +322,7 @@ class _Plan:
             return []
         limit = self.spec.get("revisionHistoryLimit")
         keep = 10 if limit is None else int(limit)
-        alive = sorted((rs for rs in self.old if not is_deleting(rs)), key=_revision)
+        alive = sorted((rs for rs in self.old if not is_deleting(rs)), key=revision_of)
         return [
             Delete(kinds.REPLICA_SET, namespace_of(rs), name_of(rs), uid=uid_of(rs))
             for rs in alive[: max(0, len(alive) - keep)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
-from reconciler.api.conditions import find
 from reconciler.api.decision import (
     NOTHING,
     Action,
@@ -28,10 +27,17 @@ from reconciler.api.objects import (
     uid_of,
 )
 from reconciler.api.pods import is_active, is_finished, is_ready, phase
-from reconciler.clock import parse_rfc3339, rfc3339
+from reconciler.clock import rfc3339
 from reconciler.controllers.batches import BURST, deletion_order, slow_start
-from reconciler.controllers.job import backoff, policy
+from reconciler.controllers.job import backoff
 from reconciler.controllers.job.indexes import index_of
+from reconciler.controllers.job.outcome import (
+    Outcome,
+    is_over,
+    outcome_of,
+    time_left,
+    true_condition,
+)
 from reconciler.controllers.job.tally import (
     FINALIZER,
     has_failed,
@@ -52,18 +58,6 @@ if TYPE_CHECKING:
 
 NAME_LABEL = "batch.kubernetes.io/job-name"
 _MANAGER = "kubernetes.io/job-controller"
-
-
-class Outcome(NamedTuple):
-    """How a Job ends: ``type`` is FailureTarget or SuccessCriteriaMet until its last Pod is gone."""
-
-    type: str
-    reason: str
-    message: str
-
-    @property
-    def final(self) -> str:
-        return "Complete" if self.type == "SuccessCriteriaMet" else "Failed"
 
 
 class JobController:
@@ -125,16 +119,6 @@ def _without_finalizer(pod: Object) -> Patch:
     return Patch(kinds.POD, namespace_of(pod), name_of(pod), patch, uid=uid_of(pod))
 
 
-def is_over(job: Object) -> bool:
-    """Whether a Job is Complete or Failed."""
-    return _true(job, "Complete") is not None or _true(job, "Failed") is not None
-
-
-def _true(job: Object, type_: str) -> dict[str, Any] | None:
-    found = find((job.get("status") or {}).get("conditions"), type_)
-    return found if found is not None and found.get("status") == "True" else None
-
-
 class _Plan:
     """One planning of one Job that is not over."""
 
@@ -153,7 +137,10 @@ class _Plan:
         self.events: list[Notice] = []
 
     def decide(self) -> Decision:
-        outcome = self._outcome()
+        left = time_left(self.job, self._start(), self.now)
+        outcome = outcome_of(self.job, self.tally, self.active, left)
+        if left is not None and left > 0:
+            self._wake(left)
         status = self._status(outcome)
         steps: list[Action | tuple[Action, ...]] = []
         if status != self.old:
@@ -180,79 +167,10 @@ class _Plan:
     def _wake(self, seconds: float) -> None:
         self.requeue = seconds if self.requeue is None else min(self.requeue, seconds)
 
-    # -- how it ends ---------------------------------------------------------------------------------------------
-
-    def _outcome(self) -> Outcome | None:
-        """Return how the Job ends, once that is certain. What is written down already stands."""
-        for type_ in ("SuccessCriteriaMet", "FailureTarget"):
-            found = _true(self.job, type_)
-            if found is not None:
-                return Outcome(type_, str(found.get("reason")), str(found.get("message")))
-        return self._failure() or self._success()
-
-    def _failure(self) -> Outcome | None:
-        if self.tally.fail_job:
-            return Outcome("FailureTarget", "PodFailurePolicy", self.tally.fail_job)
-        limit = self.spec.get("backoffLimit")
-        limit = 6 if limit is None else int(limit)
-        if self.tally.failed > limit or self._restarted_too_often(limit):
-            told = "Job has reached the specified backoff limit"
-            return Outcome("FailureTarget", "BackoffLimitExceeded", told)
-        if self._past_deadline():
-            told = "Job was active longer than specified deadline"
-            return Outcome("FailureTarget", "DeadlineExceeded", told)
-        return self._failed_indexes() if self.indexed else None
-
-    def _failed_indexes(self) -> Outcome | None:
-        lost, most = len(self.tally.failed_indexes), self.spec.get("maxFailedIndexes")
-        if most is not None and lost > int(most):
-            told = "Job has exceeded the specified maximal number of failed indexes"
-            return Outcome("FailureTarget", "MaxFailedIndexesExceeded", told)
-        if lost and lost + len(self.tally.completed) >= (self.completions or 0):
-            return Outcome("FailureTarget", "FailedIndexes", "Job has failed indexes")
-        return None
-
-    def _restarted_too_often(self, limit: int) -> bool:
-        """With restartPolicy OnFailure the kubelet restarts containers, and those restarts count."""
-        pod_spec = (self.spec.get("template") or {}).get("spec") or {}
-        if pod_spec.get("restartPolicy") != "OnFailure":
-            return False
-        restarts = sum(
-            int(c.get("restartCount") or 0)
-            for pod in self.active
-            for field in ("initContainerStatuses", "containerStatuses")
-            for c in (pod.get("status") or {}).get(field) or ()
-        )
-        return restarts > 0 if limit == 0 else restarts >= limit
-
-    def _past_deadline(self) -> bool:
-        deadline, start = self.spec.get("activeDeadlineSeconds"), self._start()
-        if deadline is None or start is None or self.suspended:
-            return False
-        left = parse_rfc3339(start) + float(deadline) - self.now
-        if left > 0:
-            self._wake(left)
-        return left <= 0
-
-    def _success(self) -> Outcome | None:
-        if self.indexed:
-            rule = policy.success_rule(self.job, self.tally.completed)
-            if rule is not None:
-                told = f"Matched rules at index {rule}"
-                return Outcome("SuccessCriteriaMet", "SuccessPolicy", told)
-        if self.completions is None:
-            done = self.tally.succeeded > 0 and not self.active
-        else:
-            done = self.tally.succeeded >= self.completions
-        if not done or self.suspended:
-            return None
-        told = "Reached expected number of succeeded pods"
-        return Outcome("SuccessCriteriaMet", "CompletionsReached", told)
-
     # -- the status ----------------------------------------------------------------------------------------------
 
     def _resumes(self) -> bool:
-        return not self.suspended and _true(self.job, "Suspended") is not None
+        return not self.suspended and true_condition(self.job, "Suspended") is not None
 
     def _start(self) -> str | None:
         """Return status.startTime: the first time it was not suspended, or the last time it was resumed."""
@@ -292,10 +210,10 @@ class _Plan:
     def _conditions(self, outcome: Outcome | None) -> list[dict[str, Any]]:
         conditions = list(self.old.get("conditions") or ())
         if outcome is not None:
-            if _true(self.job, outcome.type) is None:
+            if true_condition(self.job, outcome.type) is None:
                 conditions = self._set(conditions, outcome.type, outcome.reason, outcome.message)
             return conditions
-        if self.suspended and _true(self.job, "Suspended") is None:
+        if self.suspended and true_condition(self.job, "Suspended") is None:
             self._tell("Normal", "Suspended", "Job suspended")
             return self._set(conditions, "Suspended", "JobSuspended", "Job suspended")
         if self._resumes():

@@ -10,7 +10,7 @@ from reconciler.api.conditions import find
 from reconciler.api.decision import NOTHING, Decision, Delete, Watch
 from reconciler.api.objects import Key, is_deleting, uid_of
 from reconciler.clock import parse_rfc3339
-from reconciler.controllers.job import is_over
+from reconciler.controllers.job.outcome import is_over
 
 if TYPE_CHECKING:
     from reconciler.api.decision import Snapshot
