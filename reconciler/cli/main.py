@@ -34,6 +34,8 @@ VERBS = {
     "rollout": "Show, undo or restart a rollout.",
     "scale": "Set a workload's number of replicas.",
     "delete": "Delete objects.",
+    "install": "Write a systemd unit for the daemon.",
+    "uninstall": "Remove the systemd unit.",
     "backup": "Write the state directory to one file.",
     "restore": "Make a state directory of a backup.",
     "version": "Print the version.",
@@ -43,7 +45,12 @@ VERBS = {
 RUNTIMES = ("process", "memory")
 COLORS = ("auto", "always", "never")
 
-_MODULES = {"exec": "execute", "suspend": "suspension", "resume": "suspension"}
+_MODULES = {
+    "exec": "execute",
+    "suspend": "suspension",
+    "resume": "suspension",
+    "uninstall": "install",
+}
 
 
 def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -90,7 +97,10 @@ class _Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"reconciler.cli.{_MODULES.get(cmd_name, cmd_name)}")
-        found = getattr(module, cmd_name if cmd_name in ("suspend", "resume") else "command")
+        # A module of several verbs names each of them; a module of one calls it ``command``.
+        found = getattr(module, cmd_name, None)
+        if not isinstance(found, click.Command):
+            found = module.command
         return _with_common_options(found) if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -31,8 +31,8 @@ DATABASE = "cluster.db"
 #: What belongs to this machine and moment, and what is written apart.
 _LEFT_OUT = frozenset(
     {
-        DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "api.sock", "backups", "daemon.lock",
-        "daemon.log", "format", "pods", "run", "runtime",
+        DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "api.sock", "backups", "build", "daemon.lock",
+        "daemon.log", "format", "pods", "proxy.log", "run", "runtime",
     }
 )  # fmt: skip
 
