@@ -107,11 +107,12 @@ class ProxyProcess:
             server = await asyncio.start_unix_server(self._accept, self._own_path)
             self._own_path.chmod(0o600)
             listening()
-            watching = group.create_task(self._watch(), name="alone")
-            await self._over.wait()
-            server.close()
-            watching.cancel()
-            self._group = None
+            group.create_task(self._watch(), name="alone")
+            try:
+                await self._over.wait()
+            finally:
+                self._group = None
+                server.close()
             raise _Over
 
     async def _watch(self) -> None:
@@ -179,7 +180,9 @@ class ProxyProcess:
                     self._give_sockets(writer)
                     return
                 case "retire":
-                    await self._retire()
+                    if self._group is not None:
+                        # Who asks for it does not wait.
+                        self._group.create_task(self._retire(), name="retire")
                     return
                 case "stop":
                     self._over.set()
@@ -212,7 +215,7 @@ class ProxyProcess:
             return
         proxy = self._make(self._mirror)
         if self._predecessor is not None:
-            proxy.sockets.inherit(self._predecessor.take_sockets())
+            proxy.sockets.inherit(await asyncio.to_thread(self._predecessor.take_sockets))
         assert self._group is not None  # noqa: S101 - only called while running
         running = self._group.create_task(_run(proxy), name="proxy")
         ready = asyncio.create_task(proxy.ready.wait())

@@ -206,7 +206,6 @@ class Proxy:
             task = self._serving.pop(listener, None)
             if task is not None:
                 task.cancel()
-            self.sockets.close([_title(listener)])
             self._solved(_title(listener))
         for listener in change.added:
             self._start(listener)

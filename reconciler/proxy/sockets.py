@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from reconciler.runtime.cri import Network
 
 #: Connections that wait to be accepted.
@@ -46,11 +44,6 @@ class Sockets:
         self._open = {n: s for n, s in self._open.items() if s.fileno() >= 0}
         return {name: sock.fileno() for name, sock in self._open.items()}
 
-    def close(self, names: Iterable[str]) -> None:
-        """Forget sockets that were closed."""
-        for name in names:
-            self._open.pop(name, None)
-
     async def inside(self, name: str, address: str, port: int, *, datagram: bool) -> socket.socket:
         """Return a socket on a Service's address. Raises ``RuntimeFailure``."""
         found = self._taken(name)
@@ -65,6 +58,8 @@ class Sockets:
 
         Raises ``ReconcilerError`` when it cannot be had.
         """
+        # Asked for at another place it is another socket.
+        name = f"{name} at {self._listen}:{port}"
         found = self._taken(name)
         if found is None:
             found = self._bind(port, flag, datagram=datagram)
