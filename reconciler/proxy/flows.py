@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reconciler.clock import Clock
     from reconciler.proxy.table import Endpoint
@@ -24,12 +24,13 @@ class Flow:
     way while bytes move.
     """
 
-    __slots__ = ("endpoint", "moved", "stream")
+    __slots__ = ("endpoint", "leaving", "moved", "stream")
 
     def __init__(self, endpoint: Endpoint, now: float, *, stream: bool) -> None:
         self.endpoint = endpoint
         self.moved = now
         self.stream = stream
+        self.leaving = False  # its endpoint gets nothing new any more
 
 
 class Flows:
@@ -37,16 +38,22 @@ class Flows:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._open: set[Flow] = set()
+        self._open: dict[Endpoint, set[Flow]] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
+        return sum(map(len, self._open.values()))
 
     def open(self, endpoint: Endpoint, *, stream: bool = False) -> Flow:
         """Note a flow, from before its connection is made."""
         flow = Flow(endpoint, self._clock.monotonic(), stream=stream)
-        self._open.add(flow)
+        self._open.setdefault(endpoint, set()).add(flow)
         return flow
+
+    def leave(self, endpoints: Iterable[Endpoint]) -> None:
+        """Note that endpoints get nothing new any more."""
+        for endpoint in endpoints:
+            for flow in self._open.get(endpoint, ()):
+                flow.leaving = True
 
     def touch(self, flow: Flow) -> None:
         """Note that bytes moved."""
@@ -54,7 +61,11 @@ class Flows:
 
     def close(self, flow: Flow) -> None:
         """Forget a flow that has ended."""
-        self._open.discard(flow)
+        flows = self._open.get(flow.endpoint)
+        if flows is not None:
+            flows.discard(flow)
+            if not flows:
+                del self._open[flow.endpoint]
 
     @contextmanager
     def request(self, endpoint: Endpoint) -> Iterator[None]:
@@ -67,9 +78,9 @@ class Flows:
 
     async def settled(self, address: str, seconds: float) -> bool:
         """Wait until what is under way to an address now has ended, for so long at most; returns whether it has."""
-        waiting = {f for f in self._open if f.endpoint.address == address}
+        waiting = {f for e, flows in self._open.items() if e.address == address for f in flows}
         deadline = self._clock.monotonic() + seconds
-        while waiting := {f for f in waiting & self._open if self._is_under_way(f)}:
+        while waiting := {f for f in waiting if self._is_under_way(f)}:
             left = deadline - self._clock.monotonic()
             if left <= 0:
                 return False
@@ -77,4 +88,6 @@ class Flows:
         return True
 
     def _is_under_way(self, flow: Flow) -> bool:
+        if flow not in self._open.get(flow.endpoint, ()):
+            return False
         return not flow.stream or self._clock.monotonic() - flow.moved < QUIET_SECONDS

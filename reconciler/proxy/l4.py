@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import socket
 import struct
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import structlog
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from reconciler.proxy.ends import Conversation, End
 
+if TYPE_CHECKING:
     from reconciler.proxy.balance import Balancer
     from reconciler.proxy.dial import Dialer
     from reconciler.proxy.flows import Flow, Flows
@@ -24,72 +23,6 @@ log = structlog.get_logger(__name__)
 
 #: Connections of one listener at once; more are reset.
 MOST_CONNECTIONS = 16_384
-
-
-class _End(asyncio.Protocol):
-    """One end of a joined pair: what it reads, the other writes; each may be closed for writing by itself."""
-
-    def __init__(self, moved: Callable[[], None] = lambda: None) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.moved = moved
-        self.other: _End | None = None
-        self._held: list[bytes] = []
-        self._ended = False
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        if self.other is None:
-            # Nothing to write to yet: what the client sends waits in the kernel. (Before Python 3.11.4 a transport
-            # reads once all the same: that is kept.)
-            self.transport.pause_reading()
-
-    def join(self, other: _End) -> None:
-        self.other = other
-        for data in self._held:
-            self.data_received(data)
-        self._held.clear()
-        if self._ended:
-            self.eof_received()
-        if self.transport is not None and not self.transport.is_closing():
-            with contextlib.suppress(RuntimeError):
-                self.transport.resume_reading()
-
-    def data_received(self, data: bytes) -> None:
-        other = self.other
-        if other is None:
-            self._held.append(data)
-            if self.transport is not None:
-                # It believes to be paused while it still reads: only this order takes the reader away.
-                self.transport.resume_reading()
-                self.transport.pause_reading()
-        elif other.transport is not None:
-            self.moved()
-            other.transport.write(data)
-
-    def eof_received(self) -> bool:
-        other = self.other
-        if other is not None and other.transport is not None and other.transport.can_write_eof():
-            with contextlib.suppress(OSError, RuntimeError):
-                other.transport.write_eof()
-        self._ended = True
-        return not (other is not None and other._ended)  # noqa: SLF001 - its twin
-
-    def pause_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            with contextlib.suppress(RuntimeError):
-                self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            with contextlib.suppress(RuntimeError):
-                self.other.transport.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.close()
-        if not self.lost.done():
-            self.lost.set_result(None)
 
 
 class TcpListener:
@@ -118,8 +51,8 @@ class TcpListener:
         """Serve until cancelled; connections under way are then left to end by themselves."""
         loop = asyncio.get_running_loop()
 
-        def made() -> _End:
-            end = _End()
+        def made() -> End:
+            end = End()
             self._group.create_task(self._serve_one(end))
             return end
 
@@ -129,7 +62,7 @@ class TcpListener:
         finally:
             server.close()
 
-    async def _serve_one(self, client: _End) -> None:
+    async def _serve_one(self, client: End) -> None:
         """Join one client to an endpoint. Raises nothing: other connections do not depend on this one."""
         await asyncio.sleep(0)
         transport = client.transport
@@ -152,32 +85,65 @@ class TcpListener:
             self._measures.connections -= 1
             transport.close()
 
-    async def _join(self, client: _End, transport: asyncio.Transport) -> None:
+    async def _join(self, client: End, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername") or ("",)
-        found = await self._connect(str(peer[0]))
-        if found is None:
-            # As a Service without endpoints does: refuse, here by a reset.
-            self._measures.joined("no_endpoint")
-            _reset(transport)
-            return
-        upstream, flow = found
-        client.moved = partial(self._flows.touch, flow)
+        conversation = Conversation()
+        while not client.lost.done():
+            found = await self._connect(str(peer[0]))
+            if found is None:
+                # As a Service without endpoints does: refuse, here by a reset.
+                self._measures.joined("no_endpoint")
+                _reset(transport)
+                return
+            upstream, flow = found
+            try:
+                await self._pair(client, transport, conversation, upstream, flow)
+            finally:
+                self._flows.close(flow)
+
+    async def _pair(
+        self,
+        client: End,
+        transport: asyncio.Transport,
+        conversation: Conversation,
+        upstream: socket.socket,
+        flow: Flow,
+    ) -> None:
+        """Join a client to an endpoint until both have ended, or until the client's next request goes to another."""
         loop = asyncio.get_running_loop()
+        parted: asyncio.Future[None] = loop.create_future()
+
+        def from_client(data: bytes) -> bool:
+            self._flows.touch(flow)
+            if not (conversation.asked(data) and flow.leaving) or parted.done():
+                return False
+            client.part(data)
+            parted.set_result(None)
+            return True
+
+        def from_endpoint(_: bytes) -> bool:
+            self._flows.touch(flow)
+            conversation.answered()
+            return False
+
         try:
-            _, end = await loop.create_connection(partial(_End, client.moved), sock=upstream)
+            _, end = await loop.create_connection(End, sock=upstream)
         except BaseException:
             upstream.close()
-            self._flows.close(flow)
             raise
         self._measures.joined("joined")
+        client.tap, end.tap = from_client, from_endpoint
         end.join(client)
         client.join(end)
         if transport.is_closing() and end.transport is not None:
             end.transport.close()
         try:
-            await asyncio.wait([client.lost, end.lost])
+            waiting: set[asyncio.Future[None]] = {client.lost, end.lost, parted}
+            while parted in waiting and len(waiting) > 1:
+                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._flows.close(flow)
+            if parted.done():
+                end.other = None
             if end.transport is not None:
                 end.transport.close()
 

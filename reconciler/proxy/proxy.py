@@ -211,6 +211,7 @@ class Proxy:
             self._start(listener)
         if change.drained:
             self._ingress.pool.drain(change.drained)
+            self.flows.leave(change.drained)
 
     def _start(self, listener: Listener) -> None:
         if self._group is None or listener in self._serving:

@@ -206,3 +206,58 @@ async def test_tls_by_host_name_and_renewed_without_a_restart(world: World, tmp_
         {**obj, "metadata": dict(obj["metadata"]), "data": {"tls.crt": "x", "tls.key": None}}
     )
     assert await shown("a.test") == default
+
+
+async def says_who(world: World, address: str, port: int = 0, greeting: bytes = b"") -> int:
+    """Start a Pod that answers each request with its address and keeps the connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                body = address.encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    return await world.pod(address, serve, port)
+
+
+async def test_the_next_request_of_a_kept_connection_goes_where_requests_go_now(
+    world: World,
+) -> None:
+    """A kept-alive client of a Service outlives the Pod that it was joined to."""
+    port = await says_who(world, "127.244.0.1")
+    await says_who(world, "127.244.0.2", port)
+    world.objects.put(service())
+    world.objects.put(slice_of("web", "127.244.0.1", port=port))
+    reader, writer = await world.connect(80)
+
+    async def ask() -> str:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
+            return (await reader.readexactly(int(head.split()[-1]))).decode()
+
+    assert await ask() == "127.244.0.1"
+    world.objects.put(slice_of("web", "127.244.0.2", port=port))
+    assert await ask() == "127.244.0.2"
+    async with asyncio.timeout(5):
+        assert await world.proxy.flows.settled("127.244.0.1", 5)
+    assert await ask() == "127.244.0.2"
+
+
+async def test_a_connection_that_is_not_http_stays_with_its_endpoint(world: World) -> None:
+    port = await says_who(world, "127.244.0.1", greeting=b"220 ready\r\n")
+    await says_who(world, "127.244.0.2", port, greeting=b"220 ready\r\n")
+    world.objects.put(service())
+    world.objects.put(slice_of("web", "127.244.0.1", port=port))
+    reader, writer = await world.connect(80)
+    await reader.readline()
+    for moved in (False, True):
+        if moved:
+            world.objects.put(slice_of("web", "127.244.0.2", port=port))
+        writer.write(b"MAIL FROM:<GET / HTTP/1.1>\r\n\r\n")
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert (await reader.readexactly(int(head.split()[-1]))) == b"127.244.0.1"
