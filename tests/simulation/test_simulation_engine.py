@@ -163,3 +163,18 @@ def test_without_self_heal_drift_is_only_told() -> None:
             assert found["data"] == {"value": "1"}
 
     run_virtual(story())
+
+
+def test_an_object_of_a_type_that_nobody_here_knows_is_seen_and_judged_by_its_conditions() -> None:
+    async def story() -> None:
+        async with World().running() as world:
+            widget = (
+                "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {size: 1}\n"
+            )
+            world.files.write(a=config("a"), w=widget)
+            await world.settle()
+            status = await world.status()
+            assert status["health"] == {"status": "Healthy"}
+            assert [r["status"] for r in status["resources"]] == ["Synced", "Synced"]
+
+    run_virtual(story())

@@ -588,7 +588,7 @@ class ApplicationLoop:
         rows: list[tuple[Key, Wanted | None, Object | None]] = []
         for key, wanted in self._reading.wanted.items():
             mine = None if key in self._refused else wanted
-            rows.append((key, mine, self._guards.live(key)))
+            rows.append((key, mine, self._guards.live(key) or self._comparer.seen(key)))
         for key in self._report.inventory:
             if key not in self._reading.wanted:
                 live = self._guards.live(key)

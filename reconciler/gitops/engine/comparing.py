@@ -27,6 +27,7 @@ class Comparer:
         self._verified: dict[Key, tuple[str, str]] = {}
         self._dirty: set[Key] = set()
         self._differing: set[Key] = set()
+        self._unfollowed: dict[Key, Object] = {}
 
     def moved(self, keys: Iterable[Key]) -> None:
         """Look at these again: they changed, or their manifests did."""
@@ -53,6 +54,8 @@ class Comparer:
 
     def applied(self, key: Key, wanted: desired.Wanted, obj: Object) -> None:
         """Remember that an object is as it is wanted, since it was just applied."""
+        if not self._shared.cache.follows(wanted.kind):
+            self._unfollowed[key] = obj
         self._verified[key] = (wanted.digest, str(obj["metadata"].get("resourceVersion")))
 
     @property
@@ -69,9 +72,16 @@ class Comparer:
         if self._shared.cache.follows(kind):
             return self._shared.cache.snapshot.get(kind, key.namespace, key.name)
         try:
-            return await self._shared.client.get(kind, key.name, key.namespace)
+            found = await self._shared.client.get(kind, key.name, key.namespace)
         except NotFound:
+            self._unfollowed.pop(key, None)
             return None
+        self._unfollowed[key] = found
+        return found
+
+    def seen(self, key: Key) -> Object | None:
+        """Return an object of a kind that the cache does not follow, as it was when it was looked at last."""
+        return self._unfollowed.get(key)
 
     def _is_verified(self, key: Key, wanted: desired.Wanted) -> bool:
         """Whether an object was compared already, just as it is wanted and just as it is."""
