@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from reconciler.gitops.diff.fields import FieldChange
 
-#: A value beyond this is cut, in characters.
+#: A line beyond this is cut, in characters.
 LONGEST_VALUE = 200
 #: Lines of a longer text that are compared; beyond it the texts are said to differ.
 LONGEST_TEXT = 2000
@@ -44,16 +45,14 @@ def _is_text(value: Any) -> bool:
 def _of_texts(field: FieldChange) -> Iterator[Line]:
     before = str(field.before).splitlines() if field.before is not None else []
     after = str(field.after).splitlines() if field.after is not None else []
-    yield Line("@", field.path)
+    yield _line("@", field.path)
     if len(before) + len(after) > LONGEST_TEXT:
         yield Line("-", f"({len(before)} lines)")
         yield Line("+", f"({len(after)} lines)")
         return
-    for line in difflib.unified_diff(before, after, n=_CONTEXT, lineterm=""):
-        if not line.startswith(("---", "+++")) or line[:4] not in ("--- ", "+++ "):
-            yield Line(
-                line[0] if line[0] in "+-@" else " ", _short(line[1:] if line[0] in "+- " else line)
-            )
+    found = difflib.unified_diff(before, after, n=_CONTEXT, lineterm="")
+    for line in islice(found, 2, None):  # the first two name files
+        yield _line("@", line) if line[0] == "@" else _line(line[0], line[1:])
 
 
 def _of_value(mark: str, path: str, value: Any) -> Iterator[Line]:
@@ -61,7 +60,13 @@ def _of_value(mark: str, path: str, value: Any) -> Iterator[Line]:
         for key, inner in value.items():
             yield from _of_value(mark, f"{path}.{key}", inner)
     else:
-        yield Line(mark, f"{path}: {_short(_scalar(value))}")
+        yield _line(mark, f"{path}: {_scalar(value)}")
+
+
+def _line(mark: str, text: str) -> Line:
+    """Return a line that stays one, is not endless, and moves no cursor."""
+    shown = "".join(c if c.isprintable() else "·" for c in text)
+    return Line(mark, shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 1] + "…")
 
 
 def _scalar(value: Any) -> str:
@@ -76,8 +81,3 @@ def _looks_like_other(text: str) -> bool:
         return not isinstance(json.loads(text), str)
     except ValueError:
         return text != text.strip() or not text.isprintable() or not text
-
-
-def _short(text: str) -> str:
-    shown = "".join(c if c.isprintable() else "·" for c in text)
-    return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 1] + "…"

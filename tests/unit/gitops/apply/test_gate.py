@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.api.objects import Object
 from reconciler.gitops.apply.gate import gate
 from reconciler.gitops.plan import Need
+
+if TYPE_CHECKING:
+    from reconciler.api.objects import Object
 
 
 def obj(kind: str, version: str = "v1", revision: str = "7", **rest: Any) -> Object:
