@@ -120,6 +120,11 @@ def test_a_hint_is_a_look_at_once_and_a_flood_of_them_one_a_second() -> None:
         source.hint()
         await server.clock.sleep(0.001)
         assert len(server.asked) == 1
+        server.revision = "two"
+        source.hint()
+        await server.clock.sleep(1.1)
+        assert (await source.snapshot()).hinted
+        server.asked = []
         for _ in range(1000):
             source.hint()
             await server.clock.sleep(0.01)

@@ -46,7 +46,7 @@ class Snapshot(NamedTuple):
     """Everything that a source holds at one moment. Equal revisions hold equal files.
 
     ``stale`` says why nothing newer can be read, and since when; the files are the last good ones. Empty: they are
-    the newest.
+    the newest. ``hinted``: the origin itself told of this revision (a webhook).
     """
 
     revision: str
@@ -54,6 +54,7 @@ class Snapshot(NamedTuple):
     problems: tuple[Problem, ...] = ()
     commit: Commit | None = None
     stale: str = ""
+    hinted: bool = False
 
 
 class Source(Protocol):

@@ -62,6 +62,7 @@ class Sources:
         self._turns = asyncio.Semaphore(PARALLEL)
         self._live: WeakValueDictionary[str, git.GitSource] = WeakValueDictionary()
         self._urls: dict[str, str] = {}
+        self._places: dict[str, str] = {}
 
     def source_for(self, app: Object) -> Source:
         """Return the source that an Application names. Raises ``SourceError`` that names the field."""
@@ -88,25 +89,27 @@ class Sources:
         return sorted(woken)
 
     async def run(self) -> None:
-        """Remove the clones of Applications that are gone, also those that went while no daemon ran."""
+        """Remove clones that no Application wants, also of those that went while no daemon ran."""
         await self._cache.synced()
         while True:
             self._gone.clear()
-            names = {name_of(app) for app in self._cache.snapshot.list(kinds.APPLICATION)}
-            await asyncio.to_thread(self._remove, names)
+            # Listed first: what is made meanwhile belongs to an Application that is already known then.
+            found = await asyncio.to_thread(self._listed)
+            kept = {_folder(name_of(app)) for app in self._cache.snapshot.list(kinds.APPLICATION)}
+            for entry in found:
+                folder = entry.name.partition(".")[0]
+                if folder not in kept or self._places.get(folder, entry.name) != entry.name:
+                    await asyncio.to_thread(shutil.rmtree, entry, ignore_errors=True)
             await self._gone.wait()
 
     def _application_changed(self, _: Object | None, new: Object | None) -> None:
         if new is None:
             self._gone.set()
 
-    def _remove(self, names: set[str]) -> None:
+    def _listed(self) -> list[Path]:
         if not self._directory.is_dir():
-            return
-        kept = {_folder(name) for name in names}
-        for entry in self._directory.iterdir():
-            if entry.is_dir() and entry.name.partition(".")[0] not in kept:
-                shutil.rmtree(entry, ignore_errors=True)
+            return []
+        return [entry for entry in self._directory.iterdir() if entry.is_dir()]
 
     def _git(self, app: Object, given: Any, *, everything: bool) -> Source:
         spec = git.parse(given)
@@ -121,11 +124,9 @@ class Sources:
 
         folder = _folder(name)
         place = f"{folder}.{sha256(spec.url.text.encode()).hexdigest()[:12]}"
-        if self._directory.is_dir():
-            # One Application has one clone: of another URL that it had before nothing is kept.
-            for other in self._directory.glob(f"{folder}.*"):
-                if other.name != place:
-                    shutil.rmtree(other, ignore_errors=True)
+        # One Application has one clone: of another URL that it had before nothing is kept.
+        self._places[folder] = place
+        self._gone.set()
         repository = git.Repository(
             self._directory / place, spec, git.Access(opens, signs), everything=everything
         )

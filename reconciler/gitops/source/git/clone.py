@@ -18,18 +18,11 @@ if TYPE_CHECKING:
     from reconciler.gitops.source.git.spec import Ref
     from reconciler.gitops.source.git.url import RepositoryUrl
 
-#: What was fetched last, and what was accepted last: of a tag the tag itself.
-NEXT, CURRENT = "refs/reconciler/next", "refs/reconciler/current"
+#: What was fetched last, what was accepted last (of a tag the tag itself), and what was read last.
+NEXT, CURRENT, READ = "refs/reconciler/next", "refs/reconciler/current", "refs/reconciler/read"
 #: Reading our own disk takes no longer, in seconds.
 LOCAL_SECONDS = 120.0
 
-#: Complaints that speak of our own objects, not of the server.
-_CORRUPT = re.compile(
-    r"not a git repository|bad object|corrupt|object file .* is empty|unable to read|missing (blob|tree|commit)"
-    r"|invalid object|inflate|did not send all necessary objects|bad (tree|blob|config|signature)|shallow file"
-    r"|pack has|unknown repository extension|ambiguous argument|Not a valid object|File exists|cannot lock ref",
-    re.IGNORECASE,
-)
 _FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
 _UNADVERTISED = re.compile(
     r"not our ref|unadvertised object|no such remote ref|couldn't find remote ref"
@@ -38,6 +31,10 @@ _UNADVERTISED = re.compile(
 
 class CorruptError(GitError):
     """Our repository is damaged: it has to be made anew."""
+
+
+class DiskFullError(GitError):
+    """There is no room."""
 
 
 class Found(NamedTuple):
@@ -251,7 +248,7 @@ class Clone:
 
     def _judged(self, error: GitError, *, local: bool = False) -> GitError:
         if _FULL.search(error.complaint):
-            return GitError(f"the disk with {self.directory} is full", error.complaint)
-        if local or _CORRUPT.search(error.complaint):
+            return DiskFullError(f"the disk with {self.directory} is full", error.complaint)
+        if local:
             return CorruptError(f"the clone is damaged: {error}", error.complaint)
         return error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Output beyond this many bytes ends a command.
-LARGEST_OUTPUT = 512 * 1024 * 1024
+LARGEST_OUTPUT = 96 * 1024 * 1024
 LARGEST_COMPLAINT = 64 * 1024
 #: So long git may take to tidy up after SIGTERM, in seconds.
 GRACE_SECONDS = 2.0
@@ -129,7 +129,10 @@ def _start(
             start_new_session=True,
         )
     except (OSError, GitPythonError) as error:
-        raise GitError(f"git cannot be started: {error}") from error
+        # GitPython's own text is the whole command line.
+        raise GitError(
+            f"git cannot be started: {error.__cause__ or type(error).__name__}"
+        ) from error
     assert started.proc is not None  # noqa: S101 - until its guard is dropped
     return started, started.proc
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+import structlog
+
 from reconciler.errors import SourceError
 from reconciler.gitops.source.git import session, submodules, tree
-from reconciler.gitops.source.git.clone import CURRENT, NEXT, Clone, CorruptError, Found, find
-from reconciler.gitops.source.git.command import GitError, Setting, run_program
+from reconciler.gitops.source.git.clone import (
+    CURRENT,
+    NEXT,
+    READ,
+    Clone,
+    DiskFullError,
+    Found,
+    find,
+)
+from reconciler.gitops.source.git.command import GitError, GitTimeout, Setting, run_program
 from reconciler.gitops.source.git.spec import FIELD
 from reconciler.gitops.source.git.verify import Keys, verify
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
@@ -25,9 +35,11 @@ if TYPE_CHECKING:
     from reconciler.gitops.source.git.tree import Smudge
     from reconciler.gitops.source.git.url import RepositoryUrl
 
+log = structlog.get_logger(__name__)
+
 #: After so many fetches the clone's packs are put together.
 FETCHES_BETWEEN_PACKS = 100
-_PACK_SECONDS = 600.0
+_RECORD = "accepted.json"
 
 
 class Access(NamedTuple):
@@ -35,6 +47,13 @@ class Access(NamedTuple):
 
     credentials: Callable[[], Awaitable[Credentials]]
     signers: Callable[[], Awaitable[Keys | None]]
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What is written down of the revision that was accepted last: for what, and the ref's whole name at the server."""
+
+    asked: str
+    name: str
 
 
 class Repository:
@@ -59,37 +78,38 @@ class Repository:
         self._accepted = ""
         self._seen = Found("", "")
         self._tree = tree.EMPTY
+        self._signers: Keys | None = None
+        self._read = ""
         self._fetches = 0
         self._submodules: dict[str, submodules.Submodule] = {}
 
     async def current(self) -> str:
-        """Return the revision that was accepted last and is on disk, without the network; empty: there is none."""
+        """Return the revision that was accepted last and is on disk, without the network; empty: there is none.
+
+        One that was accepted for another ref or path does not count: what is asked for now was never looked at.
+        """
         self._where.mkdir(mode=0o700, parents=True, exist_ok=True)
         session.sweep(self._where)
-        if not self._clone.exists():
+        record = self._record()
+        if record is None or not self._clone.exists():
             return ""
         with self._local() as setting:
             revision = await self._clone.peeled(setting, CURRENT)
             if not revision:
                 return ""
-            found = Found(self._ref(), await self._clone.peeled(setting, CURRENT, "object"))
+            found = Found(record.name, await self._clone.peeled(setting, CURRENT, "object"))
         # Who may sign may have been changed since.
-        await self._verify(found.name, found.id, revision)
+        await self._verify(found, revision)
         self._accepted, self._seen = revision, found
         return revision
-
-    def _ref(self) -> str:
-        """Return the name at the server of what was accepted last."""
-        try:
-            return (self._where / "ref").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
 
     async def fetch(self) -> str:
         """Ask the server and return the revision that is to be, fetched and verified. Raises ``SourceError``."""
         self._where.mkdir(mode=0o700, parents=True, exist_ok=True)
         spec, ref = self._spec, self._spec.ref
-        if ref.kind == "commit" and self._accepted == ref.value:
+        signers = await self._access.signers()
+        settled = bool(self._accepted) and signers == self._signers
+        if ref.kind == "commit" and settled and self._accepted == ref.value:
             return self._accepted  # it cannot become another
         given = await self._access.credentials()
         with session.remote(self._where, self._clone.directory, spec.url, given) as setting:
@@ -97,7 +117,7 @@ class Repository:
                 found = Found(ref.value, ref.value)
             else:
                 found = await find(setting._replace(directory=None), spec.url, ref, spec.timeout)
-            if found == self._seen and self._accepted:
+            if found == self._seen and settled:
                 return self._accepted
             await self._fetch(setting, found)
             revision = await self._accept(setting, found)
@@ -107,32 +127,49 @@ class Repository:
 
     async def read(self, revision: str) -> Snapshot:
         """Return the files of a revision. Raises ``SourceError``, and ``CorruptError`` where the clone is damaged."""
-        spec = self._spec
         with self._local() as setting:
-            found = await self._clone.entry(setting, revision, spec.path)
-            if found is None:
-                raise SourceError(f"{FIELD}.path: {revision[:12]} has no {spec.path!r}")
-            if found.mode == tree.LINK:
-                raise SourceError(f"{FIELD}.path: {spec.path!r} is a symbolic link")
-            commit = await self._clone.commit(setting, revision, self._ref(), spec.url.text)
-            await self._complete(found)
+            found = await self._entry(setting, revision)
+            record = self._record()
+            ref = record.name if record is not None else ""
+            commit = await self._clone.commit(setting, revision, ref, self._spec.url.text)
             if found.mode == tree.DIRECTORY:
                 files, problems = await self._directory(setting, found.id, revision)
             else:
                 files, problems = await self._one_file(setting, found.id)
+        self._read = revision
         told = tuple(sorted(problems.values()))
         return Snapshot(revision, files, told, commit)
+
+    async def _entry(self, setting: Setting, revision: str) -> tree.Entry:
+        """Return what a revision has at our path. Raises ``SourceError`` for what cannot be a source."""
+        path = self._spec.path
+        found = await self._clone.entry(setting, revision, path)
+        if found is None:
+            raise SourceError(f"{FIELD}.path: {revision[:12]} has no {path!r}")
+        if found.mode == tree.LINK:
+            raise SourceError(f"{FIELD}.path: {path!r} is a symbolic link")
+        return found
 
     async def repair(self) -> str:
         """Make the clone anew; the old one stays until there is a better. Raises ``SourceError``."""
         self._seen = Found("", "")
-        self._tree = tree.EMPTY
+        self._tree, self._read = self._tree._replace(id=""), ""
         self._clone.directory.joinpath("HEAD").unlink(missing_ok=True)
         return await self.fetch()
 
-    def remove(self) -> None:
-        """Remove everything from disk."""
-        shutil.rmtree(self._where, ignore_errors=True)
+    # -- what was accepted ---------------------------------------------------------------------------------------
+
+    def _record(self) -> Accepted | None:
+        """Return what was accepted last, as long as it is what is asked for."""
+        try:
+            found = msgspec.json.decode((self._where / _RECORD).read_bytes(), type=Accepted)
+        except (OSError, msgspec.DecodeError):
+            return None
+        return found if found.asked == self._asked() else None
+
+    def _asked(self) -> str:
+        spec = self._spec
+        return f"{spec.ref.kind} {spec.ref.value} {spec.path}"
 
     # -- fetching ------------------------------------------------------------------------------------------------
 
@@ -142,11 +179,15 @@ class Repository:
             yield setting
 
     async def _fetch(self, setting: Setting, found: Found) -> None:
+        spec = self._spec
         if self._clone.exists():
             try:
                 await self._fetch_into(self._clone, setting, found)
-            except CorruptError:
-                pass
+            except (GitTimeout, DiskFullError):
+                raise
+            except GitError as error:
+                # The server has just answered: more often than not the damage is on our side.
+                log.warning("fetch failed: trying a new clone", url=spec.url.text, error=str(error))
             else:
                 return
         # A clone is begun beside the old one, and takes its place when it is whole.
@@ -155,7 +196,7 @@ class Repository:
         await self._fetch_into(fresh, setting._replace(directory=fresh.directory), found)
         shutil.rmtree(self._clone.directory, ignore_errors=True)
         fresh.directory.rename(self._clone.directory)
-        self._tree = tree.EMPTY
+        self._tree, self._read = self._tree._replace(id=""), ""
 
     async def _fetch_into(self, clone: Clone, setting: Setting, found: Found) -> None:
         spec = self._spec
@@ -166,25 +207,36 @@ class Repository:
         self._fetches += 1
 
     async def _accept(self, setting: Setting, found: Found) -> str:
+        """Accept what was fetched once it is verified and whole: from then on it is good without the server."""
         clone = self._clone
         revision = await clone.peeled(setting, NEXT)
-        name = await clone.peeled(setting, NEXT, "object")
         if not revision:
             raise SourceError(f"{found.name} of {self._spec.url.text} does not lead to a commit")
-        await self._verify(found.name, name, revision)
-        await clone.read(setting, "update-ref", CURRENT, name)
-        (self._where / "ref").write_text(found.name, encoding="utf-8")
+        fetched = Found(found.name, await clone.peeled(setting, NEXT, "object"))
+        await self._verify(fetched, revision)
+        await self._complete(setting, await self._entry(setting, revision))
+        await clone.read(setting, "update-ref", CURRENT, fetched.id)
+        record = Accepted(asked=self._asked(), name=found.name)
+        (self._where / _RECORD).write_bytes(msgspec.json.encode(record))
         self._accepted = revision
         return revision
 
-    async def _verify(self, ref: str, name: str, revision: str) -> None:
-        spec = self._spec.verify
-        keys = await self._access.signers()
+    async def _verify(self, found: Found, revision: str) -> None:
+        spec, keys = self._spec.verify, await self._access.signers()
         if spec is not None and keys is not None:
             await verify(
                 self._where, self._clone.directory, keys,
-                mode=spec.mode or "HEAD", ref=ref, name=name, commit=revision,
+                mode=spec.mode or "HEAD", ref=found.name, name=found.id, commit=revision,
             )  # fmt: skip
+        self._signers = keys
+
+    async def _complete(self, setting: Setting, entry: tree.Entry) -> None:
+        """Fetch what a partial clone has left at the server of the objects that are to be read."""
+        if self._spec.path:
+            missing = await self._clone.missing(setting, entry)
+            if missing:
+                url, seconds = self._spec.url, self._spec.timeout
+                await self._clone.fetch_objects(setting, url, missing, seconds)
 
     async def _pack(self, setting: Setting) -> None:
         """Put the packs of many fetches together, and forget what is in none of our revisions."""
@@ -192,8 +244,10 @@ class Repository:
             return
         self._fetches = 0
         with contextlib.suppress(SourceError):
-            async with asyncio.timeout(_PACK_SECONDS):
-                await self._clone.read(setting, "gc", "--quiet", "--prune=now")
+            if self._read:
+                # The next one is read by its difference from this one.
+                await self._clone.read(setting, "update-ref", READ, self._read)
+            await self._clone.read(setting, "gc", "--quiet", "--prune=now")
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -209,18 +263,6 @@ class Repository:
         path = self._spec.path.rpartition("/")[2]
         one = tree.Tree(name, {path: tree.Entry("100644", name)}, {}, {}, links=False)
         return await tree.contents(self._git(setting), one, self._smudge(setting))
-
-    async def _complete(self, entry: tree.Entry) -> None:
-        """Fetch what a partial clone has left at the server of the objects that are to be read."""
-        if not self._spec.path:
-            return
-        with self._local() as setting:
-            missing = await self._clone.missing(setting, entry)
-        if missing:
-            given = await self._access.credentials()
-            url, seconds = self._spec.url, self._spec.timeout
-            with session.remote(self._where, self._clone.directory, url, given) as setting:
-                await self._clone.fetch_objects(setting, url, missing, seconds)
 
     async def _directory(
         self, setting: Setting, name: str, revision: str

@@ -133,6 +133,7 @@ class GitSource:
     async def _look(self) -> None:
         """Ask once, and note when to ask again."""
         async with self._lock:
+            hinted = self._hint.is_set()
             self._hint.clear()
             self._asked = False
             self._looked = self._clock.monotonic()
@@ -144,7 +145,7 @@ class GitSource:
             except OSError as error:
                 self._failed(f"{error.filename or 'state directory'}: {error.strerror or error}")
             else:
-                self._succeeded(snapshot)
+                self._succeeded(snapshot, hinted=hinted)
             wait = schedule.wait(self._interval, self._failures, self._entropy.uniform(0, 1))
             self._next = self._clock.monotonic() + wait
 
@@ -159,10 +160,12 @@ class GitSource:
             log.warning("clone is made anew", source=self._name, error=str(error))
             return await repository.read(await repository.repair())
 
-    def _succeeded(self, snapshot: Snapshot) -> None:
+    def _succeeded(self, snapshot: Snapshot, *, hinted: bool) -> None:
         if self._failures:
             log.info("source can be read again", source=self._name, revision=snapshot.revision)
         self._failures, self._trouble = 0, ""
+        if snapshot is not self._last:
+            snapshot = snapshot._replace(hinted=hinted)
         self._last = snapshot._replace(stale="") if snapshot.stale else snapshot
 
     def _failed(self, what: str) -> None:

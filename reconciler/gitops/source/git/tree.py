@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 #: All files of a source together, in bytes.
-LARGEST_TREE = 256 * 1024 * 1024
+LARGEST_TREE = 64 * 1024 * 1024
 LARGEST_LINK = 4096
 
 LINK, SUBMODULE, DIRECTORY = "120000", "160000", "040000"

@@ -36,6 +36,7 @@ class Origin:
         self.served.mkdir(parents=True)
         self.git("init", "-q", "--bare", "-b", "main", ".", at=self.served)
         self.git("config", "uploadpack.allowFilter", "true", at=self.served)
+        self.git("config", "receive.denyDeleteCurrent", "ignore", at=self.served)
         self.git("init", "-q", "-b", "main", str(self.work), at=where)
         self.git("remote", "add", "origin", str(self.served))
 

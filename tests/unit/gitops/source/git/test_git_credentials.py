@@ -126,7 +126,7 @@ class World:
             await self.registry.create(
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             )
-        cache = InformerCache(self.registry, [kinds.APPLICATION], clock=SystemClock())
+        self.cache = cache = InformerCache(self.registry, [kinds.APPLICATION], clock=SystemClock())
         self.sources = Sources(
             self.where / "sources",
             self.registry,
@@ -137,13 +137,15 @@ class World:
         self.tasks = [asyncio.create_task(run()) for run in (cache.run, self.sources.run)]
 
     async def application(self, git: dict[str, Any], name: str = "shop") -> dict[str, Any]:
-        return await self.registry.apply(
+        applied = await self.registry.apply(
             {
                 "apiVersion": "reconciler.dev/v1", "kind": "Application", "metadata": {"name": name},
                 "spec": {"source": {"git": git}, "destination": {"namespace": "shop"}},
             },
             field_manager="test",
         )  # fmt: skip
+        await self.cache.wait_for(kinds.APPLICATION, "", name, bool)
+        return applied
 
     async def close(self) -> None:
         for task in self.tasks:
@@ -199,11 +201,11 @@ async def test_a_clone_goes_with_its_application_and_with_its_url(
     await world.sources.source_for(await world.application({"url": origins[0].url})).snapshot()
     first = list((tmp_path / "sources").iterdir())
     await world.sources.source_for(await world.application({"url": origins[1].url})).snapshot()
-    second = list((tmp_path / "sources").iterdir())
-    assert len(first) == len(second) == 1
-    assert first != second
-    await world.registry.delete(kinds.APPLICATION, "shop")
     async with asyncio.timeout(10):
+        while len(list((tmp_path / "sources").iterdir())) > 1:
+            await asyncio.sleep(0.01)
+        assert list((tmp_path / "sources").iterdir()) != first
+        await world.registry.delete(kinds.APPLICATION, "shop")
         while list((tmp_path / "sources").iterdir()):
             await asyncio.sleep(0.01)
 

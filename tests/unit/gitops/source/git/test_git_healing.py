@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import random
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ import pytest
 from reconciler.clock import SeededEntropy, SystemClock
 from reconciler.errors import SourceError
 from reconciler.gitops.source.git import GitSource
+from reconciler.gitops.source.git import repository as repositories
 from reconciler.gitops.source.git.source import SHORTEST_GAP
 from tests.unit.gitops.source.git.origin import Origin, follow, texts
 
@@ -190,3 +193,139 @@ async def test_changed_returns_for_a_push_after_a_hint(origin: Origin, tmp_path:
     await source.changed()
     assert (await source.snapshot()).revision == pushed
     assert SHORTEST_GAP <= 1
+
+
+async def test_what_was_accepted_for_another_ref_or_path_does_not_count(
+    origin: Origin, tmp_path: Path
+) -> None:
+    origin.commit("more", deploy__c="c: 1\n")
+    await source_of(follow(tmp_path, origin.url)).snapshot()
+    assert await follow(tmp_path, origin.url).current()
+    for ref, path in (("other", ""), ("main", "deploy")):
+        assert not await follow(tmp_path, origin.url, ref, path=path).current()
+
+
+async def test_what_was_accepted_of_a_part_is_whole_without_the_server(
+    origin: Origin, tmp_path: Path
+) -> None:
+    origin.commit("more", deploy__c="c: 1\n")
+    await follow(
+        tmp_path, origin.url, path="deploy"
+    ).fetch()  # and the daemon is killed before it reads
+    away = origin.served.rename(tmp_path / "away")
+    again = source_of(follow(tmp_path, origin.url, path="deploy"))
+    assert texts((await again.snapshot()).files) == {"c.yaml": "c: 1\n"}
+    away.rename(origin.served)
+    origin.git("rm", "-q", "-r", "deploy")
+    origin.commit("gone")
+    files, stale = await newest(again)
+    assert files == {"c.yaml": "c: 1\n"}
+    assert "has no 'deploy'" in stale
+    # A path that has gone is not accepted: the next start still has what was good.
+    last = source_of(follow(tmp_path, origin.url, path="deploy"))
+    assert texts((await last.snapshot()).files) == {"c.yaml": "c: 1\n"}
+
+
+async def test_many_fetches_are_packed_and_nothing_is_lost(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repositories, "FETCHES_BETWEEN_PACKS", 4)
+    source = source_of(follow(tmp_path, origin.url))
+    await source.snapshot()
+    made = (tmp_path / "clone/repository.git").stat().st_ino
+    for number in range(9):
+        origin.commit("more", a=f"a: {number}\n")
+        files, stale = await newest(source)
+        assert (files["a.yaml"], stale) == (f"a: {number}\n", "")
+    assert (tmp_path / "clone/repository.git").stat().st_ino == made, "the clone was made anew"
+    loose = [p for p in (tmp_path / "clone/repository.git/objects").rglob("*") if len(p.name) == 38]
+    assert len(loose) <= 6, "what earlier fetches brought still lies about"
+
+
+class Weather:
+    """Does to a repository what the world does, and knows what it must hold now."""
+
+    def __init__(self, origin: Origin, chance: random.Random, clone: Path) -> None:
+        self.origin, self.chance, self.clone = origin, chance, clone
+        self.away = origin.served.with_suffix(".away")
+        self.pushed: list[dict[str, str]] = []
+        self.push()
+
+    def push(self) -> None:
+        if not self.away.exists():
+            number = len(self.pushed)
+            self.origin.commit("push", a=f"a: {number}\n", b=f"b: {number}\n")
+            self.pushed.append({"a.yaml": f"a: {number}\n", "b.yaml": f"b: {number}\n"})
+
+    def rewrite(self) -> None:
+        if not self.away.exists():
+            self.origin.git("update-ref", "-d", "HEAD")
+            self.push()
+
+    def leave(self) -> None:
+        if not self.away.exists():
+            self.origin.served.rename(self.away)
+
+    def come_back(self) -> None:
+        if self.away.exists():
+            self.away.rename(self.origin.served)
+
+    def delete_branch(self) -> None:
+        if not self.away.exists():
+            self.origin.git("push", "-q", "origin", ":main")
+
+    def damage(self) -> None:
+        found = sorted(p for p in self.clone.rglob("*") if p.is_file())
+        if found:
+            victim = self.chance.choice(found)
+            victim.chmod(0o600)
+            victim.write_bytes(victim.read_bytes()[: self.chance.randrange(20)])
+
+    def lock(self) -> None:
+        if self.clone.is_dir():
+            (self.clone / self.chance.choice(["shallow.lock", "config.lock", "HEAD.lock"])).touch()
+
+    def something(self) -> None:
+        self.chance.choice(
+            [
+                self.push,
+                self.push,
+                self.rewrite,
+                self.leave,
+                self.come_back,
+                self.delete_branch,
+                self.damage,
+                self.lock,
+            ]
+        )()
+
+    def clear(self) -> None:
+        self.come_back()
+        self.push()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_happens_only_pushed_revisions_are_seen_and_the_last_in_the_end(
+    origin: Origin, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    weather = Weather(origin, chance, tmp_path / "clone/repository.git")
+    source = source_of(follow(tmp_path, origin.url))
+    for _ in range(25):
+        weather.something()
+        source.refresh()
+        looking = asyncio.create_task(source.snapshot())
+        if chance.random() < 0.3:  # the daemon is stopped in the middle
+            await asyncio.sleep(chance.random() * 0.05)
+            looking.cancel()
+            await asyncio.wait([looking])
+            source = source_of(follow(tmp_path, origin.url))
+            continue
+        await asyncio.wait([looking])
+        error = looking.exception()
+        assert error is None or isinstance(error, SourceError)
+        if error is None:
+            assert texts(looking.result().files) in weather.pushed
+    weather.clear()
+    assert await newest(source) == (weather.pushed[-1], "")
+    assert not list((tmp_path / "clone").glob(".session-*"))
