@@ -114,6 +114,10 @@ def test_a_push_is_applied_by_webhook_and_interrupts_nothing(machine: Machine) -
     eventually(lambda: shop.is_at(second))
     assert machine.json("get", "configmap", "settings")["data"] == {"count": "2"}
     assert shop.web() == running
+    synced = eventually(
+        lambda: [h for h in shop.application()["history"] if h["revision"] == second]
+    )[0]
+    assert synced["initiatedBy"]["trigger"] == "webhook"
 
     # A manifest that is wrong changes nothing, and says where it is wrong.
     shop.origin.commit(

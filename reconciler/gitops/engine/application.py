@@ -477,8 +477,9 @@ class ApplicationLoop:
             trigger = Trigger.AUTOMATIC_ROLLBACK if pin.automatic else Trigger.ROLLBACK
             by = pin.by
         elif new:
-            trigger = Trigger.SPEC if self._spec_changed else Trigger.SOURCE
-        if trigger in (Trigger.USER, Trigger.SOURCE, Trigger.SPEC):
+            told = Trigger.WEBHOOK if self._source.hinted else Trigger.SOURCE
+            trigger = Trigger.SPEC if self._spec_changed else told
+        if trigger in (Trigger.USER, Trigger.WEBHOOK, Trigger.SOURCE, Trigger.SPEC):
             self._standing.rollback_failed = ""
         self._sync_status = OUT_OF_SYNC
         await self._reader.begin_sync()

@@ -38,8 +38,8 @@ class Invalid(ReconcilerError):
 class Reading(NamedTuple):
     """What one revision of a source wants, and the hooks of its syncs. The same revision is the same Reading.
 
-    ``stale`` says why nothing newer can be had (``Snapshot.stale``). ``implied`` is the destination's Namespace where no
-    manifest declares it.
+    ``stale`` says why nothing newer can be had, ``hinted`` that the origin told of it (as in ``Snapshot``). ``implied`` is
+    the destination's Namespace where no manifest declares it.
     """
 
     revision: str = ""
@@ -49,6 +49,7 @@ class Reading(NamedTuple):
     message: str = ""
     stale: str = ""
     implied: Key | None = None
+    hinted: bool = False
 
 
 class Reader:
@@ -151,7 +152,9 @@ class Reader:
         hooks = {k: w for k, w in wanted.items() if hook_of(w.object) is not None}
         if hooks:
             wanted = {k: w for k, w in wanted.items() if k not in hooks}
-        return Reading(revision, wanted, hooks, author, message, snapshot.stale, implied)
+        return Reading(
+            revision, wanted, hooks, author, message, snapshot.stale, implied, snapshot.hinted
+        )
 
     async def _lookup(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
         if self._shared.cache.follows(kind):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.gitops.source.git.verify import Keys
     from reconciler.gitops.source.snapshot import Source
 
-#: So many repositories are asked or read at once.
+#: So many repositories of one server are asked or read at once: a dead server holds up its own alone.
 PARALLEL = 4
 #: Where an operator puts files of credentials, beside ``STATE_DIR/credentials`` and systemd's own directory.
 SYSTEM_CREDENTIALS = Path("/etc/reconciler")
@@ -59,7 +59,7 @@ class Sources:
         cache.subscribe(kinds.APPLICATION, self._application_changed)
         self._clock = clock
         self._entropy = entropy
-        self._turns = asyncio.Semaphore(PARALLEL)
+        self._turns: dict[str, asyncio.Semaphore] = {}
         self._live: WeakValueDictionary[str, git.GitSource] = WeakValueDictionary()
         self._urls: dict[str, str] = {}
         self._places: dict[str, str] = {}
@@ -132,7 +132,7 @@ class Sources:
         )
         source = git.GitSource(
             repository, interval=spec.interval, clock=self._clock, entropy=self._entropy,
-            name=name, turns=self._turns,
+            name=name, turns=self._turns.setdefault(spec.url.origin, asyncio.Semaphore(PARALLEL)),
         )  # fmt: skip
         self._live[name], self._urls[name] = source, spec.url.identity
         return source
