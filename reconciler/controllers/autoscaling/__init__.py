@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds, selectors
-from reconciler.api.conditions import updated
+from reconciler.api.conditions import find, updated
 from reconciler.api.decision import NOTHING, Action, Decision, Notice, Patch, UpdateStatus, Watch
 from reconciler.api.objects import (
     GroupVersionKind,
@@ -106,8 +106,8 @@ class _Plan:
         target = self.snapshot.get(kind, where, name) if kind and kind.scale else None
         if kind is None or target is None:
             told = f'the HPA controller was unable to get the target\'s current scale: {gvk.kind} "{name}" not found'
-            self._set("AbleToScale", "FailedGetScale", told, true=False)
-            self._tell("Warning", "FailedGetScale", told)
+            if self._set("AbleToScale", "FailedGetScale", told, true=False):
+                self._tell("Warning", "FailedGetScale", told)
             return self._result([], {}), self.history
         wanted = target["spec"].get("replicas")
         current = 1 if wanted is None else int(wanted)
@@ -153,8 +153,8 @@ class _Plan:
             # What cannot be known may want more: nothing shrinks for what can.
             problem = problem or NoMetric("InvalidMetricSourceType", "no metric is asked for")
             told = f"the HPA was unable to compute the replica count: {problem}"
-            self._set("ScalingActive", problem.reason, told, true=False)
-            self._tell("Warning", problem.reason, str(problem))
+            if self._set("ScalingActive", problem.reason, told, true=False):
+                self._tell("Warning", problem.reason, str(problem))
             return current, "", metrics
         told = f"the HPA was able to successfully calculate a replica count from {best.name}"
         self._set("ScalingActive", "ValidMetricFound", told)
@@ -193,10 +193,14 @@ class _Plan:
         else:
             self._set("ScalingLimited", *size.limited)
 
-    def _set(self, kind: str, reason: str, message: str, *, true: bool = True) -> None:
+    def _set(self, kind: str, reason: str, message: str, *, true: bool = True) -> bool:
+        """Set a condition; returns whether that is news: what goes on is not told again every period."""
+        before = find(self.conditions, kind) or {}
+        news = (before.get("reason"), before.get("message")) != (reason, message)
         self.conditions = updated(
             self.conditions, kind, true=true, reason=reason, message=message, now=self.now
         )
+        return news
 
     def _tell(self, type_: str, reason: str, message: str) -> None:
         self.events.append(Notice(self.autoscaler, type_, reason, message))
