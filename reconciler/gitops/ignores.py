@@ -15,7 +15,9 @@ from reconciler.gitops.finding import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_MARK = "reconciler: ignore="
+#: The bytes that a file must hold to be looked through.
+MARK = b"reconciler: ignore="
+_MARK = MARK.decode()
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*reconciler: ignore=(\S*)[ \t]*(.*?)\s*$")
 
 #: Findings about ignores cannot be ignored, nor what keeps a file from being read at all.

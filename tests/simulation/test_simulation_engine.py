@@ -122,6 +122,22 @@ def test_what_nobody_asks_for_is_pruned_but_never_for_an_empty_or_broken_source(
     run_virtual(story())
 
 
+def test_what_a_comment_ignores_holds_no_sync_up() -> None:
+    async def story() -> None:
+        async with World().running() as world:
+            twice = config("a") + "data: {value: '2'}"
+            world.files.write(a=twice)
+            await world.settle()
+            assert await world.names() == []
+            world.files.write(
+                a=f"{twice}  # reconciler: ignore=syntax/duplicate-key made by a tool\n"
+            )
+            await world.settle()
+            assert await world.names() == ["a"]
+
+    run_virtual(story())
+
+
 def test_drift_is_put_back_and_what_others_own_is_left_alone() -> None:
     async def story() -> None:
         async with World().running() as world:

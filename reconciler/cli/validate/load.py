@@ -79,8 +79,10 @@ class Read(NamedTuple):
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Yield the name and text of every file that holds a comment for us."""
+        from reconciler.gitops.ignores import MARK
+
         for path, file in self.snapshot.files.items():
-            if b"reconciler: ignore=" in file.data:
+            if MARK in file.data:
                 yield self.naming.of(path), file.data.decode("utf-8-sig", "replace")
 
     def text(self, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of
 from reconciler.errors import NotFound, ReconcilerError, RenderError, SourceError
+from reconciler.gitops import ignores
 from reconciler.gitops.engine import desired
 from reconciler.gitops.generate import Builder, variables_of
 from reconciler.gitops.generate.variables import references_of
@@ -138,6 +139,12 @@ class Reader:
                 exists=self._exists, cache=self._validate_cache,
             ),
         ]  # fmt: skip
+        texts = (
+            (path, file.data.decode("utf-8-sig", "replace"))
+            for path, file in snapshot.files.items()
+            if ignores.MARK in file.data
+        )
+        findings, _ = ignores.apply(findings, texts)
         errors = [f for f in findings if f.severity == "error"]
         if errors:
             raise Invalid("InvalidManifests", _told(errors))

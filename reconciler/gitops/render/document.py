@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from reconciler.gitops.render.place import Path, Places
     from reconciler.gitops.render.written import Written
 
+#: How a hint begins that is followed by the value between quotes: as it is written, which may be yes for true.
+_QUOTE = "quote it: "
+
 #: Rules whose culprit is a key, or what lacks one; of all others it is the value.
 _OF_KEYS = ("unknown-field", "required", "duplicate-key", "not-honoured", "forbidden")
 
@@ -48,6 +51,10 @@ class Positions:
         """Return where every key and value of a document stands, by path."""
         return _places(self, origin.start, origin.stop, origin.first_line)
 
+    def lines(self, origin: Origin) -> list[str]:
+        """Return the lines of a document."""
+        return _lines(self, origin.start, origin.stop)
+
     def read(self, origin: Origin) -> Object:
         """Return the object that lies at an origin, once more."""
         found, _ = reader.read(self.text()[origin.start : origin.stop], origin.file)
@@ -65,6 +72,11 @@ class Positions:
 @functools.lru_cache(maxsize=32)
 def _places(positions: Positions, start: int, stop: int | None, first_line: int) -> Places:
     return reader.places(positions.text()[start:stop], first_line)
+
+
+@functools.lru_cache(maxsize=32)
+def _lines(positions: Positions, start: int, stop: int | None) -> list[str]:
+    return positions.text()[start:stop].split("\n")
 
 
 class Document:
@@ -127,6 +139,14 @@ class Document:
         line, column = self.origin.line, self.origin.column
         return Span(line, column, line, column)
 
+    def written(self, span: Span) -> str:
+        """Return what stands at a place of the text, as far as its line goes."""
+        lines = self.positions.lines(self.origin)
+        number = span.line - self.origin.first_line
+        line = lines[number] if 0 <= number < len(lines) else ""
+        end = span.end_column - 1 if span.end_line == span.line else len(line)
+        return line[span.column - 1 : end]
+
     def position(self, path: Path) -> tuple[int, int]:
         """Return line and column of a path's key or item; of one that is not there, its nearest parent's."""
         found = self.span(path, key=True)
@@ -145,6 +165,8 @@ class Document:
     ) -> Finding:
         """Return a finding about a part of this document: its value, or its key where the rule is about keys."""
         span = self.span(path, key=rule.endswith(_OF_KEYS))
+        if hint.startswith(_QUOTE):
+            hint = f'{_QUOTE}"{self.written(span)}"'
         if got and path[:1] in (("data",), ("stringData",)) and self.name.kind == "Secret":
             message, got = message.replace(got, "a hidden value"), "a hidden value"
         found = Finding(
