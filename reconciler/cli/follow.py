@@ -21,11 +21,21 @@ Object = dict[str, Any]
 LOOK_SECONDS = 0.1
 
 _INVALID = ("InvalidManifests", "RenderError", "SourceError")
+#: Conditions that nobody need wait for any longer.
+_FAILED = {
+    "AdoptionRefused", "SharedResource", "DependencyCycle", "InvalidPolicy", "SyncFailed", "NotHealthy",
+    "RollbackFailed",
+}  # fmt: skip
 _MARKS = {"Healthy": "✔", "Progressing": "…", "Degraded": "✘", "Missing": "·"}
 
 
-async def until_healthy(client: HttpClient, applied: Object, seconds: float) -> int:
-    """Print progress until Synced and Healthy; returns the exit code (0, 3 invalid, 5 out of time or Degraded)."""
+async def until_healthy(
+    client: HttpClient, applied: Object, seconds: float, *, answered: bool = False
+) -> int:
+    """Print progress until Synced and Healthy; returns the exit code (0, 3 invalid, 5 out of time or Degraded).
+
+    ``answered``: conditions are of what was just asked for, not perhaps of before; a failure then need not be waited out.
+    """
     name = applied["metadata"]["name"]
     generation = applied["metadata"].get("generation", 1)
     loop = asyncio.get_running_loop()
@@ -45,17 +55,38 @@ async def until_healthy(client: HttpClient, applied: Object, seconds: float) -> 
                 click.echo(invalid[0]["message"], err=True)
                 return 3
             if _is_done(status):
+                _print_notes(status)
                 await print_urls(client, status)
                 return 0
+            if answered and _has_failed(status):
+                break
         await asyncio.sleep(LOOK_SECONDS)
     await _explain(client, app)
     return 5
 
 
 def _is_done(status: Object) -> bool:
-    return (status.get("sync") or {}).get("status") == "Synced" and (
-        (status.get("health") or {}).get("status") == "Healthy"
-    )
+    """Whether all is applied and healthy; what waits for a user, or is rolled back to, is done too."""
+    if (status.get("health") or {}).get("status") != "Healthy":
+        return False
+    if (status.get("sync") or {}).get("status") == "Synced":
+        return True
+    conditions = {c["type"] for c in status.get("conditions") or ()}
+    if status.get("rollback"):
+        ended = (status.get("operation") or {}).get("phase") == "Succeeded"
+        return bool(status["rollback"].get("begun")) and ended and not conditions & _FAILED
+    return conditions == {"PruneHeld"}
+
+
+def _has_failed(status: Object) -> bool:
+    return any(c["type"] in _FAILED for c in status.get("conditions") or ())
+
+
+def _print_notes(status: Object) -> None:
+    """Say what is left to a user."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] in ("PruneHeld", "RolledBack"):
+            click.echo(f"{condition['type']}: {condition['message']}", err=True)
 
 
 def _print_changes(status: Object, shown: dict[str, str]) -> None:

@@ -24,6 +24,8 @@ VERBS = {
     "plan": "Show what a sync of PATH would change.",
     "sync": "Sync an Application now.",
     "status": "Show Applications and the tree of their objects.",
+    "history": "Show what an Application's syncs did.",
+    "rollback": "Go back to a revision of the history.",
     "suspend": "Stop syncing an Application.",
     "resume": "Sync an Application again.",
     "get": "List objects.",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.api import kinds
-from reconciler.cli import follow
+from reconciler.api import requests
+from reconciler.cli import asking, follow
 from reconciler.cli.connection import connect
 from reconciler.cli.duration import parse_duration
-from reconciler.clock import SystemClock, rfc3339_micro
-from reconciler.errors import NotFound
 
 if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Sync an Application now.")
 @click.argument("name", default="")
+@click.option("--confirm-prune", is_flag=True, help="Delete also what waits for a confirmation.")
+@click.option("--override-windows", is_flag=True, help="Sync although a sync window forbids it.")
+@click.option("--adopt", is_flag=True, help="Take over objects that exist already.")
 @click.option("--timeout", "limit", default="5m", show_default=True, metavar="DURATION")
 @click.option(
     "--plan",
@@ -30,12 +31,26 @@ if TYPE_CHECKING:
     help="Do just what `plan --app NAME --out FILE` kept; refused when that is stale.",
 )
 @click.pass_obj
-def command(settings: Settings, /, *, name: str, limit: str, plan: Path | None) -> None:
-    """Sync an Application now, also one that is not automated, and follow it until it is healthy."""
+def command(
+    settings: Settings,
+    /,
+    *,
+    name: str,
+    confirm_prune: bool,
+    override_windows: bool,
+    adopt: bool,
+    limit: str,
+    plan: Path | None,
+) -> None:
+    """Sync an Application now, also one that is not automated, and follow it until it is healthy.
+
+    Ends a rollback, and tries a revision again that was given up.
+    """
     seconds = parse_duration(limit)
     if plan is not None:
         raise SystemExit(asyncio.run(_sync_plan(settings, name, plan, seconds)))
-    raise SystemExit(asyncio.run(_sync(settings, name, seconds)))
+    options = [requests.OVERRIDE_WINDOWS] * override_windows + [requests.ADOPT] * adopt
+    raise SystemExit(asyncio.run(_sync(settings, name, options, seconds, confirm=confirm_prune)))
 
 
 async def _sync_plan(settings: Settings, name: str, path: Path, seconds: float) -> int:
@@ -48,15 +63,29 @@ async def _sync_plan(settings: Settings, name: str, path: Path, seconds: float) 
         return await follow.until_healthy(client, await approved.request(client, plan), seconds)
 
 
-async def _sync(settings: Settings, name: str, seconds: float) -> int:
+async def _sync(
+    settings: Settings, name: str, options: list[str], seconds: float, *, confirm: bool
+) -> int:
     async with connect(settings) as client:
-        apps = [a["metadata"]["name"] for a in (await client.list(kinds.APPLICATION)).items]
-        if name and name not in apps:
-            raise NotFound(f"there is no Application {name!r}: {', '.join(apps) or 'none at all'}")
-        if not name and len(apps) != 1:
-            raise click.UsageError(f"name the Application: {', '.join(apps) or 'there is none'}")
-        at = rfc3339_micro(SystemClock().now())
-        asked = {"reconciler.dev/sync-requested-at": at, "reconciler.dev/approved-plan": None}
-        patch = {"metadata": {"annotations": asked}}
-        app = await client.patch(kinds.APPLICATION, name or apps[0], "", patch)
-        return await follow.until_healthy(client, app, seconds)
+        app = await asking.choose(client, name)
+        name = app["metadata"]["name"]
+        digest = _confirmed(app.get("status") or {}) if confirm else ""
+        try:
+            app = await asking.ask_sync(client, name, seconds, options=options, confirm=digest)
+        except asking.Refused as refused:
+            click.echo(f"error: {refused}", err=True)
+            return 3 if refused.invalid else 1
+        return await follow.until_healthy(client, app, seconds, answered=True)
+
+
+def _confirmed(status: dict[str, Any]) -> str:
+    """Return the digest of what waits to be pruned, and print it: just that is confirmed."""
+    waiting = status.get("prune") or {}
+    if not waiting.get("digest"):
+        click.echo("nothing waits for a confirmation")
+        return ""
+    for held in waiting["held"]:
+        if held["confirmable"]:
+            where = f"{held['namespace']}/" if held.get("namespace") else ""
+            click.echo(f"- {held['kind']} {where}{held['name']}  (was held: {held['reason']})")
+    return str(waiting["digest"])

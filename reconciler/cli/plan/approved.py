@@ -83,6 +83,7 @@ async def request(client: HttpClient, plan: dict[str, Any]) -> Object:
     annotations = {
         "reconciler.dev/sync-requested-at": at,
         "reconciler.dev/approved-plan": plan["approval"],
+        "reconciler.dev/sync-options": None,
     }
     app = await client.patch(
         kinds.APPLICATION, name, "", {"metadata": {"annotations": annotations}}

@@ -11,7 +11,6 @@
     recording    the history of syncs; ``rollback``: which of them is wanted in place of the source
     standing     what a loop must remember over a restart, in the status
     report       status: sync, health, conditions, inventory
-    requests     what users ask for, in annotations
     deletion     an Application taken away with what it made
     outcomes     what happens, told to observers: notifications, metrics, commit statuses
 

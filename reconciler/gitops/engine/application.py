@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from reconciler.api import kinds
+from reconciler.api import kinds, requests
 from reconciler.api.decision import Notice
 from reconciler.api.objects import is_deleting, uid_of
 from reconciler.clock import rfc3339
 from reconciler.errors import ReconcilerError
-from reconciler.gitops.engine import requests, rollback
+from reconciler.gitops.engine import rollback
 from reconciler.gitops.engine.comparing import Comparer
 from reconciler.gitops.engine.deletion import delete_all
 from reconciler.gitops.engine.guards import Guards, Owned
@@ -44,8 +44,8 @@ from reconciler.gitops.plan import Change, Plan, approval, plan
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Key, Object
+    from reconciler.api.requests import SyncRequest
     from reconciler.gitops.engine.desired import Wanted
-    from reconciler.gitops.engine.requests import SyncRequest
     from reconciler.gitops.engine.shared import Shared
 
 log = structlog.get_logger(__name__)

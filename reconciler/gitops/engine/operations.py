@@ -146,6 +146,7 @@ class Operations:
             return operation.message if again is None else ""
         if operation.phase != SUCCEEDED or operation.health == HEALTHY:
             return ""
+        judged = [j for j in judged if not _waits_for_consumer(j[0], j[2])]
         worst = healths.worst([h for _, _, h in judged])
         if worst.status in (healths.HEALTHY, healths.SUSPENDED):
             await self._judge(standing, policy, HEALTHY, operation.message, uid)
@@ -198,6 +199,11 @@ class Operations:
                 found.key.namespace, found.pod, found.container, TOLD_LINES
             )
         return "\n".join([str(found), *(f"| {line[:LONGEST_LINE]}" for line in lines)])
+
+
+def _waits_for_consumer(key: Key, health: healths.Health) -> bool:
+    """Whether an object will not go further before somebody uses it: a claim that no Pod mounts stays unbound for ever."""
+    return key.kind == "PersistentVolumeClaim" and health.status == healths.PROGRESSING
 
 
 def _is_final(key: Key, health: healths.Health) -> bool:

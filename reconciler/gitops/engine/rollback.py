@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reconciler.api.objects import Object
-    from reconciler.gitops.engine.requests import RollbackRequest
+    from reconciler.api.requests import RollbackRequest
     from reconciler.gitops.engine.standing import Standing
     from reconciler.gitops.history import Record
 

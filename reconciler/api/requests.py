@@ -1,6 +1,6 @@
 """What users ask an Application for, in annotations: a sync now, a rollback. Pure.
 
-A request is answered once: what was answered last, and how, stands in the status (``Standing``), also over a restart.
+A request is answered once: what was answered last, and how, stands in the Application's status, also over a restart.
 
     reconciler.dev/sync-requested-at: TIME      sync; with sync-options: OverrideWindows,Adopt
     reconciler.dev/approved-plan: DIGEST        sync only if that is what the plan still is
