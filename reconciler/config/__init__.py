@@ -10,6 +10,7 @@ from reconciler.config.loading import load
 from reconciler.config.log import Log
 from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
+from reconciler.config.notifications import Notification
 from reconciler.config.runtime import Image, ProcessRuntime, Runtime
 from reconciler.config.webhook import Webhook
 
@@ -20,6 +21,7 @@ __all__ = [
     "Log",
     "Metrics",
     "Network",
+    "Notification",
     "ProcessRuntime",
     "Runtime",
     "Webhook",

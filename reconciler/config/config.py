@@ -8,6 +8,7 @@ from reconciler.config.history import History
 from reconciler.config.log import Log
 from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
+from reconciler.config.notifications import Notification  # noqa: TC001 - msgspec reads annotations when it runs
 from reconciler.config.runtime import Runtime
 from reconciler.config.webhook import Webhook
 
@@ -24,4 +25,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
     metrics: Metrics = Metrics()
     history: History = History()
     webhook: Webhook = Webhook()
+    notifications: tuple[Notification, ...] = ()
     applications: tuple[str, ...] = ()

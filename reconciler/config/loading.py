@@ -43,6 +43,7 @@ def load(path: Path) -> Config:
         config,
         applications=tuple(str(base / Path(a).expanduser()) for a in config.applications),
         webhook=config.webhook.below(base),
+        notifications=tuple(n.below(base) for n in config.notifications),
     )
 
 
@@ -54,9 +55,12 @@ def _said(error: schemas.SchemaError) -> str:
 def _mistakes(config: Config) -> Iterator[Mistake]:
     for section in config.__struct_fields__:
         value = getattr(config, section)
-        if hasattr(value, "mistakes"):
-            for at, why in value.mistakes():
-                yield (section, *at), why
+        listed = value if isinstance(value, tuple) else ()
+        parts = [((section,), value), *(((section, n), one) for n, one in enumerate(listed))]
+        for where, part in parts:
+            if hasattr(part, "mistakes"):
+                for at, why in part.mistakes():
+                    yield (*where, *at), why
 
 
 def _schema() -> dict[str, Any]:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from reconciler.clock import Clock
     from reconciler.daemon.options import Options
+    from reconciler.gitops import notify
     from reconciler.runtime.cri import Runtime
     from reconciler.telemetry.measures import Measured
 
@@ -120,6 +121,7 @@ class _Daemon:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._metrics_at: Address | None = None
         self._webhook_at = ""
+        self._notify: notify.Notifier | None = None
 
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
         """Open what has a beginning and an end: runtime, store."""
@@ -168,10 +170,21 @@ class _Daemon:
             options.state_dir / "sources", self._registry, self._cache, clock=clock, entropy=entropy
         )
         syncs = engine.SyncMeasures(self._cache.snapshot)
+        observers = [syncs.count]
+        measured: list[Measured] = [self._registry, self._plane, syncs, self._kubelet]
+        if options.config.notifications:
+            from reconciler.gitops import notify
+
+            self._notify = notify.Notifier(
+                options.config.notifications, self._registry, clock=clock, entropy=entropy,
+                recorder=Recorder(self._events, "reconciler"),
+            )  # fmt: skip
+            observers.append(self._notify.tell)
+            measured.append(self._notify)
         self._engine = engine.Engine(
             self._registry, self._cache, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
-            honoured=self._runtime.honoured_fields, observers=[syncs.count],
+            honoured=self._runtime.honoured_fields, observers=observers,
             identities=AgeKeys(options.state_dir / "keys", os.environ), scratch=options.state_dir / "build",
             history=FileHistory(options.state_dir), mask=state.mask_key(options.state_dir), aside=Threads(), tail=engine.AgentTail(self._kubelet),
             retention=engine.Retention(
@@ -182,7 +195,6 @@ class _Daemon:
             self._registry, self._cache, loops=LOOPS[self._proxy is None:], tasks=self._tasks,
             runtime=self._runtime, clock=clock,
         )  # fmt: skip
-        measured: list[Measured] = [self._registry, self._plane, syncs, self._kubelet]
         if self._proxy is not None:
             measured.append(self._proxy)
         refresh = self._proxy.refresh if self._proxy is not None else None
@@ -226,6 +238,8 @@ class _Daemon:
             start("kubelet", self._kubelet.run())
             start("controllers", self._plane.run())
             start("sources", self._sources.run())
+            if self._notify is not None:
+                start("notifications", self._notify.run())
             start("gitops", self._engine.run())
             start("api", self._api.serve_unix(self._options.state_dir / "api.sock"))
             await self._api.ready.wait()
