@@ -316,6 +316,44 @@ def test_the_hook_of_an_earlier_sync_makes_way_or_is_told() -> None:
     run_virtual(story())
 
 
+def test_a_hook_takes_the_place_of_nothing_that_it_did_not_make() -> None:
+    async def story() -> None:
+        async with World().running() as world:
+            hook = job("migrate", "PreSync")
+            theirs = await world.registry.apply(job("migrate", "Skip"), field_manager="somebody")
+            await world.sync(hook, deployment("web"))
+            assert world.results["migrate"].error == (
+                "Job.batch/default/migrate is there already, and no hook of an earlier sync"
+            )
+            live = await world.live(Key.of(hook))
+            assert live is not None
+            assert live["metadata"]["uid"] == theirs["metadata"]["uid"]
+
+    run_virtual(story())
+
+
+def test_a_hook_that_holds_data_is_never_deleted() -> None:
+    async def story() -> None:
+        async with World().running() as world:
+            claim: Object = {
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "data", "namespace": "default", "annotations": {
+                    "reconciler.dev/hook": "PreSync",
+                    "reconciler.dev/hook-delete-policy": "BeforeHookCreation,HookSucceeded"}},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+            }  # fmt: skip
+            uids = set()
+            for _ in range(2):
+                await world.sync(claim)
+                assert not world.results["data"].error
+                live = await world.live(Key.of(claim))
+                assert live is not None
+                uids.add(live["metadata"]["uid"])
+            assert len(uids) == 1
+
+    run_virtual(story())
+
+
 def test_a_hook_that_succeeded_goes_where_its_policy_says_so() -> None:
     async def story() -> None:
         async with World().running() as world:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import ApiError, StoreError
 from reconciler.gitops.apply import requests
 from reconciler.gitops.apply.gate import gate
+from reconciler.gitops.apply.hook_run import HookFailed, run_hook
 from reconciler.gitops.apply.result import Applied, Result
 from reconciler.gitops.plan import Need
 
@@ -172,13 +173,13 @@ class _Walk:
                 case "prune":
                     await requests.prune(change, self._client)
                 case "hook":
-                    obj = await requests.run_hook(
+                    obj = await run_hook(
                         change, self._client, self._manager, clock=self._clock, stop=self._stop
                     )
                 case _:
                     obj = await requests.apply_object(change, self._client, self._manager)
-        except (ApiError, StoreError, requests.HookFailed) as refused:
-            error = requests.told(refused)
+        except (ApiError, StoreError, HookFailed) as refused:
+            error = str(refused) or type(refused).__name__
             passing = isinstance(refused, StoreError) or (
                 isinstance(refused, ApiError) and refused.code >= 500
             )
