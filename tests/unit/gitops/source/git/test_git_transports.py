@@ -161,6 +161,26 @@ async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
             await repository.fetch()
 
 
+async def test_who_stops_waiting_leaves_no_process(tmp_path: Path) -> None:
+    heard = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        url = f"git://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        fetching = asyncio.create_task(follow(tmp_path, url).fetch())
+        await heard.wait()
+        assert any(url.encode() in line for line in arguments_of_all())
+        fetching.cancel()
+        await asyncio.wait([fetching])
+    assert not any(url.encode() in line for line in arguments_of_all())
+    assert not list((tmp_path / "clone").glob(".session-*"))
+
+
 async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
