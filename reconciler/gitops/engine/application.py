@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from reconciler.api import kinds, requests
-from reconciler.api.decision import Notice
 from reconciler.api.objects import is_deleting, uid_of
 from reconciler.clock import rfc3339
 from reconciler.errors import ReconcilerError
 from reconciler.gitops.engine import rollback
+from reconciler.gitops.engine.alarm import Alarm
 from reconciler.gitops.engine.comparing import Comparer
 from reconciler.gitops.engine.deletion import delete_all
 from reconciler.gitops.engine.guards import Guards, Owned
 from reconciler.gitops.engine.hook_runs import HookRuns
 from reconciler.gitops.engine.operations import Operations
-from reconciler.gitops.engine.outcomes import Outcome, OutcomeKind
+from reconciler.gitops.engine.outcomes import OutcomeKind
 from reconciler.gitops.engine.policy import (
     Facts,
     Permission,
@@ -37,7 +37,7 @@ from reconciler.gitops.engine.recording import Recording
 from reconciler.gitops.engine.report import OUT_OF_SYNC, SYNCED, UNKNOWN, Report
 from reconciler.gitops.engine.standing import Answer, Standing
 from reconciler.gitops.engine.syncing import Syncer
-from reconciler.gitops.engine.telling import held_message
+from reconciler.gitops.engine.telling import Teller, held_message
 from reconciler.gitops.history import HistoryError, Trigger
 from reconciler.gitops.history.record import INTERRUPTED
 from reconciler.gitops.plan import Change, Plan, approval, plan
@@ -54,8 +54,6 @@ log = structlog.get_logger(__name__)
 SETTLE_SECONDS = 0.1
 #: A source that cannot be read or used is tried again after this, doubling, in seconds.
 READ_AGAIN = Retry(limit=-1, first=2.0, factor=2.0, longest=120.0)
-#: A loop that waits for a time looks at the clock at least so often, in seconds: clocks are set.
-LONGEST_WAIT = 600.0
 #: Applications that wait for each other in a circle look again after this, in seconds.
 CIRCLE_SECONDS = 30.0
 
@@ -91,7 +89,8 @@ class ApplicationLoop:
         self._report = Report(shared.clock, shared.client, name)
         self._hooks = HookRuns()
         self._standing = Standing()
-        self._operations = Operations(shared, self._recording, syncer, self._tell)
+        self._teller = Teller(shared)
+        self._operations = Operations(shared, self._recording, syncer, self._teller.tell)
         self._app: Object = {}
         self._uid = ""
         self._everything = True
@@ -103,8 +102,7 @@ class ApplicationLoop:
         self._pruning = Pruning()
         self._refused: frozenset[Key] = frozenset()
         self._sync_status = UNKNOWN
-        self._told: dict[OutcomeKind, object] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(shared.clock, self._wake.set)
 
     # -- hints ---------------------------------------------------------------------------------------------------
 
@@ -144,7 +142,7 @@ class ApplicationLoop:
                         await self._shared.clock.sleep(SETTLE_SECONDS)
                 await self._reader.close()
         finally:
-            self._ask_no_more()
+            self._alarm.clear()
             self._shared.claims.forget(self._name)
         await self._recording.drop()
 
@@ -152,7 +150,7 @@ class ApplicationLoop:
         """Look and act once; returns whether the Application is gone."""
         self._wake.clear()
         self._interrupt.clear()
-        self._ask_no_more()
+        self._alarm.clear()
         app = self._shared.cache.snapshot.get(kinds.APPLICATION, "", self._name)
         if app is None:
             return True
@@ -160,6 +158,7 @@ class ApplicationLoop:
         if self._uid != uid_of(app):
             self._uid, self._standing = uid_of(app), Standing.of(app.get("status") or {})
             self._report.load(app)
+        self._teller.about(app, self._reading, self._standing)
         try:
             if is_deleting(app):
                 return await delete_all(
@@ -183,25 +182,7 @@ class ApplicationLoop:
         """Look at everything again after a while that grows."""
         self._read_failures += 1
         self._everything = True
-        self._ask_in(READ_AGAIN.wait(self._read_failures))
-
-    def _ask_in(self, seconds: float) -> None:
-        """Wake after so many seconds, or earlier where that was asked for before."""
-        loop = asyncio.get_running_loop()
-        at = loop.time() + min(max(seconds, 0.0), LONGEST_WAIT)
-        if self._timer is None or self._timer.when() > at:
-            self._ask_no_more()
-            self._timer = loop.call_at(at, self._wake.set)
-
-    def _ask_at(self, at: float | None) -> None:
-        if at is not None:
-            # A second is what CronSim and timestamps count in: never wake before it.
-            self._ask_in(at - self._shared.clock.now() + 0.001)
-
-    def _ask_no_more(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
+        self._alarm.after(READ_AGAIN.wait(self._read_failures))
 
     async def _reconcile(self, app: Object, group: asyncio.TaskGroup) -> None:
         self._conditions = {}
@@ -240,7 +221,7 @@ class ApplicationLoop:
             self._standing.rollback = Answer(back.at, accepted=False, message=told)
         until = rfc3339(policy.resume_at) if policy.resume_at is not None else ""
         await self._report.suspended(app, self._standing, until)
-        self._ask_at(policy.resume_at)
+        self._alarm.at(policy.resume_at)
 
     def _deny(self, condition: str, message: str, request: SyncRequest | None) -> None:
         """Remember why nothing can be done; nothing is touched."""
@@ -249,7 +230,7 @@ class ApplicationLoop:
             self._standing.sync = Answer(request.at, accepted=False, message=message)
         reading = condition in ("SourceError", "RenderError")
         self._sync_status = UNKNOWN if reading else OUT_OF_SYNC
-        self._tell_once(OutcomeKind.INVALID, (condition, message), "Warning", condition, message)
+        self._teller.once(OutcomeKind.INVALID, (condition, message), "Warning", condition, message)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -269,7 +250,7 @@ class ApplicationLoop:
         if source.stale:
             # What cannot be read anew does not keep us from holding to what was read last.
             self._conditions["SourceError"] = source.stale
-            self._tell_once(
+            self._teller.once(
                 OutcomeKind.INVALID, source.stale, "Warning", "SourceError", source.stale
             )
         pin, self._source = self._standing.pin, source
@@ -316,6 +297,7 @@ class ApplicationLoop:
     def _take(self, reading: Reading) -> None:
         """Go on with what is wanted now; what differs from before is looked at (decision 7)."""
         before, self._reading = self._reading, reading
+        self._teller.about(self._app, reading, self._standing)
         if before is reading:
             return
         changed = {
@@ -364,7 +346,7 @@ class ApplicationLoop:
                 await self._conclude(policy)
                 return
         if not self._source.stale:
-            self._told.pop(OutcomeKind.INVALID, None)
+            self._teller.forget(OutcomeKind.INVALID)
         if self._spec_changed and standing.operation.has_failed(reading.revision):
             # A changed Application is tried anew, as a changed revision is.
             standing.operation = standing.operation._replace(phase=INTERRUPTED)
@@ -374,7 +356,7 @@ class ApplicationLoop:
         if request is not None:
             refused = differs and not permitted.allowed
             standing.sync = Answer(request.at, not refused, permitted.message if refused else "")
-        self._tell_drift(drifted, policy)
+        self._teller.drift(drifted, warn=policy.self_heal is SelfHeal.WARN)
         if differs and permitted.allowed:
             await self._sync(policy, found, request, new=new, back=back)
         else:
@@ -415,7 +397,7 @@ class ApplicationLoop:
             told = [r.message for r in owned.refusals if r.condition == kind]
             more = f"\n… and {len(told) - 5} more" if len(told) > 5 else ""
             self._conditions[kind] = "\n".join(told[:5]) + more
-            self._event_once(kind, self._conditions[kind])
+            self._teller.event_once(kind, self._conditions[kind])
 
     def _plan(
         self, app: Object, changes: list[Change], prunes: list[Change], *, hooks: bool, fresh: bool
@@ -502,7 +484,7 @@ class ApplicationLoop:
         self._hooks.ran(self._reading)
         self._changed_manifests.clear()
         if back and pin is not None:
-            self._tell(OutcomeKind.ROLLED_BACK, "Warning", "RolledBack", pin.message)
+            self._teller.tell(OutcomeKind.ROLLED_BACK, "Warning", "RolledBack", pin.message)
         done = {r.change.key for r in synced.results}
         self._comparer.settled(done)
         self._pruning = self._guards.pruning(
@@ -515,11 +497,11 @@ class ApplicationLoop:
         if permitted.condition:
             self._conditions[permitted.condition] = permitted.message
             if permitted.condition != "SyncFailed":
-                self._event_once(permitted.condition, permitted.message)
-        self._ask_at(permitted.ask_at)
+                self._teller.event_once(permitted.condition, permitted.message)
+        self._alarm.at(permitted.ask_at)
         if permitted.condition == "DependencyCycle":
             # Whoever breaks the circle may be none of those that we name.
-            self._ask_in(CIRCLE_SECONDS)
+            self._alarm.after(CIRCLE_SECONDS)
         if not differs:
             self._standing.deployed = revision
             self._changed_manifests.clear()
@@ -536,12 +518,12 @@ class ApplicationLoop:
         if held or (self._pruning.held and not self._reading.wanted):
             message = held_message(self._pruning, self._name)
             self._conditions["PruneHeld"] = message
-            self._tell_once(OutcomeKind.HELD, self._pruning.held, "Warning", "PruneHeld", message)
+            self._teller.once(OutcomeKind.HELD, self._pruning.held, "Warning", "PruneHeld", message)
         assessment = self._report.assess(self._states(), self._comparer.differing)
         failed = await self._operations.verify(
             standing, self._reading, policy, assessment.healths, self._uid
         )
-        self._ask_at(self._operations.look_at(standing))
+        self._alarm.at(self._operations.look_at(standing))
         if failed and policy.rollback_on_failure and not standing.rollback_failed:
             await self._go_back(failed)
         if standing.operation.health == "Degraded" and not self._conditions.get("SyncFailed"):
@@ -561,7 +543,7 @@ class ApplicationLoop:
         if now in ("Healthy", "Degraded") and now != standing.health:
             standing.health = now
             told = OutcomeKind.HEALTHY if now == "Healthy" else OutcomeKind.DEGRADED
-            self._tell(told, "", "", assessment.message or f"{self._name} is healthy")
+            self._teller.tell(told, "", "", assessment.message or f"{self._name} is healthy")
         await self._write()
 
     async def _go_back(self, reason: str) -> None:
@@ -573,7 +555,7 @@ class ApplicationLoop:
             )
         except rollback.CannotRollBack as error:
             standing.rollback_failed = str(error)
-            self._event_once("RollbackFailed", str(error))
+            self._teller.event_once("RollbackFailed", str(error))
         else:
             self._wake.set()
 
@@ -596,44 +578,3 @@ class ApplicationLoop:
                 if self._guards.is_mine(live):
                     rows.append((key, None, live))
         return rows
-
-    def _tell_drift(self, drifted: list[Change], policy: Policy) -> None:
-        keys = frozenset(c.key for c in drifted)
-        if not keys:
-            self._told.pop(OutcomeKind.DRIFT, None)
-            return
-        told = "; ".join(f"{c.key}: {c.cause}" for c in drifted[:5])
-        warn = policy.self_heal is SelfHeal.WARN
-        self._tell_once(OutcomeKind.DRIFT, keys, "Warning", "Drifted" if warn else "", told)
-
-    def _tell_once(
-        self, kind: OutcomeKind, what: object, severity: str, reason: str, message: str
-    ) -> None:
-        """Tell something that is found again at every look only when it is another than told last."""
-        if self._told.get(kind) != what:
-            self._told[kind] = what
-            self._tell(kind, severity, reason, message)
-
-    def _event_once(self, reason: str, message: str) -> None:
-        """Record an Event unless the Application's condition says it already."""
-        known = (self._app.get("status") or {}).get("conditions") or ()
-        if not any(c["type"] == reason and c["message"] == message for c in known):
-            self._shared.recorder.record(Notice(self._app, "Warning", reason, message))
-
-    def _tell(
-        self,
-        kind: OutcomeKind,
-        severity: str,
-        reason: str,
-        message: str,
-        seconds: float | None = None,
-    ) -> None:
-        """Tell observers, and whoever reads Events where there is a reason."""
-        reading = self._reading
-        outcome = Outcome(
-            kind, self._app, reading.revision, message, self._shared.clock.now(),
-            reading.author, reading.message, self._standing.operation.trigger, seconds,
-        )  # fmt: skip
-        self._shared.outcomes.tell(outcome)
-        if reason:
-            self._shared.recorder.record(Notice(self._app, severity, reason, message))
