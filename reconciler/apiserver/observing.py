@@ -6,7 +6,6 @@ with status 500; ``?verbose`` names all, ``?exclude=NAME`` leaves one out. ``/me
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +14,6 @@ from aiohttp import web
 from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
 
@@ -65,8 +63,7 @@ class Observing:
                     f"metrics cannot be served on {host} port {port} ({error.strerror}): choose another "
                     "with --metrics-listen or metrics.listen"
                 ) from error
-            address: socket._RetAddress = runner.addresses[0]
-            yield int(address[1])
+            yield int(runner.addresses[0][1])
         finally:
             await runner.cleanup()
 
@@ -86,7 +83,5 @@ class Observing:
         return web.Response(text="\n".join(lines) + "\n", status=500 if failed else 200)
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
-        # Collecting looks at every object of some kinds: not twice at once, and not in the loop's way for longer than needed.
         text, content_type = await self._metrics(request.headers.get("Accept", ""))
-        await asyncio.sleep(0)
         return web.Response(body=text, headers={"Content-Type": content_type})
