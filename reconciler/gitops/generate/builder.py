@@ -11,9 +11,10 @@ from reconciler.errors import RenderError
 from reconciler.gitops.generate.tools import Helm, Kustomize, Tool, tool_of
 from reconciler.gitops.generate.values import Values, values_of
 from reconciler.gitops.render import RenderCache, Rendered, render
-from reconciler.gitops.render.sops import DecryptCache, NoIdentities, decrypt
+from reconciler.gitops.render.sops import PREFIX, DecryptCache, NoIdentities, decrypt
 from reconciler.gitops.render.substitute import SubstituteCache, Variables, substitute
 from reconciler.gitops.source import File, Snapshot
+from reconciler.gitops.source.selection import is_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,12 +136,28 @@ class Builder:
         if rendered.encrypted:
             if last is None or not last.built.rendered.encrypted:
                 given = _digest([*parts, self._identities.digest])
-            rendered = decrypt(rendered, self._identities, self._decrypt, lenient=self._lenient)
+            if made is not None:
+                rendered = self._verified(rendered, snapshot)
+            rendered = decrypt(
+                rendered, self._identities, self._decrypt, lenient=self._lenient, mac=made is None
+            )
         if variables is not None:
             rendered = substitute(rendered, variables, self._substitute)
         built = Built(rendered, _suffix(values, source, tool, variables))
         self._last = _Last(snapshot, made, given, built)
         return built
+
+    def _verified(self, rendered: Rendered, snapshot: Snapshot) -> Rendered:
+        """Verify the encrypted files that a tool has read: their MAC is over what they said before it."""
+        sealed = {
+            p: f
+            for p, f in snapshot.files.items()
+            if PREFIX.encode() in f.data and is_manifest(p.rpartition("/")[2])
+        }
+        found = render(snapshot._replace(files=sealed), templates=False)
+        told = decrypt(found, self._identities, lenient=self._lenient).findings
+        errors = [f for f in told if f.severity == "error" and f.rule.startswith("sops/")]
+        return rendered._replace(findings=(*rendered.findings, *errors))
 
     async def _run(self, tool: Tool, snapshot: Snapshot) -> _Made:
         lines = [f"{path}\0{file.digest}" for path, file in snapshot.files.items()]

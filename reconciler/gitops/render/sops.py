@@ -95,11 +95,13 @@ def decrypt(
     cache: DecryptCache | None = None,
     *,
     lenient: bool = False,
+    mac: bool = True,
 ) -> Rendered:
     """Return the documents with every encrypted one decrypted; what cannot be opened is left out and told.
 
     A document that holds an encrypted value and no ``sops`` metadata is an error: ciphertext is never applied.
-    ``lenient``: where no key is at all, that is a warning and the values are empty.
+    ``lenient``: where no key is at all, that is a warning and the values are empty. ``mac``: verify it; what a tool has
+    built out of encrypted files has other names than they, and its values are still bound to their paths.
     """
     if not rendered.encrypted:
         return rendered
@@ -112,7 +114,7 @@ def decrypt(
             outcome = _closed(group)
         else:
             outcome = cache.outcome(
-                group, identities.digest, lambda g=group: _opened(g, identities)  # type: ignore[misc]
+                group, identities.digest, lambda g=group: _opened(g, identities, mac=mac)  # type: ignore[misc]
             )  # fmt: skip
         findings += outcome.findings
         opened: Sequence[Document | None] = outcome.documents or [None] * len(group)
@@ -137,7 +139,7 @@ def _encrypted(documents: Iterable[Document]) -> list[tuple[Document, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _opened(group: tuple[Document, ...], identities: Identities) -> _Outcome:
+def _opened(group: tuple[Document, ...], identities: Identities, *, mac: bool) -> _Outcome:
     try:
         metadata = _Metadata(group[0].object["sops"])
         key = metadata.data_key(identities)
@@ -156,7 +158,8 @@ def _opened(group: tuple[Document, ...], identities: Identities) -> _Outcome:
             told = "only a Secret's values are masked in plans and diffs: these will show there"
             findings.append(document.finding("sops/not-a-secret", "warning", told))
     try:
-        metadata.verify(digest.hexdigest().upper(), key)
+        if mac:
+            metadata.verify(digest.hexdigest().upper(), key)
     except _Refused as refused:
         return _Outcome((), (_told(group[0], refused),))
     return _Outcome(tuple(opened), tuple(findings))

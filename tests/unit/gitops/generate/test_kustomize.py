@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from reconciler.gitops.generate import AgeKeys
 from tests.unit.gitops.generate.building import Source, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 needs_kustomize = pytest.mark.skipif(
     shutil.which("kustomize") is None and shutil.which("kubectl") is None,
@@ -104,3 +104,33 @@ async def test_a_machine_without_kustomize_says_so_and_what_to_do(tmp_path: Path
     (finding,) = (await source.build()).rendered.findings
     assert (finding.rule, finding.severity) == ("kustomize/not-installed", "error")
     assert "install kustomize" in finding.hint
+
+
+@needs_kustomize
+async def test_an_encrypted_secret_that_kustomize_renames_is_decrypted_and_its_file_verified(
+    tmp_path: Path,
+) -> None:
+    sops = Path(sys.executable).with_name("sops")
+    pyrage = pytest.importorskip("pyrage", reason="age needs pyrage")
+    if not sops.exists():
+        pytest.skip("the sops binary is not installed")
+    identity = pyrage.x25519.Identity.generate()
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys/a.txt").touch(mode=0o600)
+    (tmp_path / "keys/a.txt").write_text(str(identity))
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {p: hunter2}\n"
+    )
+    text = subprocess.run(
+        [sops, "--disable-version-check", "-e", "--age", str(identity.to_public()),
+         "--encrypted-regex", "^stringData$", plain],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    files = {"kustomization.yaml": "namePrefix: x-\nresources: [s.yaml]\n", "s.yaml": text}
+    tree = write(tmp_path / "s", files)
+    source = Source(tree, tmp_path / "x", identities=AgeKeys(tmp_path / "keys", {}))
+    (found,) = await source.objects()
+    assert (found["metadata"]["name"], found["stringData"]) == ("x-db", {"p": "hunter2"})
+    (tree / "s.yaml").write_text(text.replace("name: db", "name: admin"))
+    assert [(r, f) for r, f, _ in await source.told()] == [("sops/mac", "s.yaml")]

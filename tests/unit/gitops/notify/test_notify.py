@@ -209,6 +209,8 @@ async def test_mail_arrives_with_headers_that_a_message_cannot_break() -> None:
     async with server, running(found):
         found.tell(outcome())
         await done.wait()
+        while not counted(found):
+            await asyncio.sleep(0.01)
     head, _, body = "".join(received).partition("\r\n\r\n")
     assert "To: ops@example.org" in head
     assert not any(line.startswith("Bcc") for line in head.splitlines())
