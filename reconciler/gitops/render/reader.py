@@ -12,32 +12,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 from yaml.events import (
-    AliasEvent,
     CollectionEndEvent,
     CollectionStartEvent,
     DocumentEndEvent,
     DocumentStartEvent,
-    MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
-    SequenceEndEvent,
     SequenceStartEvent,
     StreamEndEvent,
 )
 
-from reconciler.api.objects import copy
 from reconciler.gitops.finding import Finding
-from reconciler.gitops.render import scalar
+from reconciler.gitops.render.builder import DEEPEST, Builder, Refused, Text, is_merge
 from reconciler.gitops.render.place import Node, Path, Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["Path", "Read", "places", "read"]
-
-#: Values of one document with all aliases written out, and how deep values may lie.
-MOST_VALUES = 200_000
-DEEPEST = 100
 
 #: After so many texts that are not YAML, the rest of a file is not looked at.
 MOST_BROKEN = 20
@@ -73,37 +65,13 @@ class Read(NamedTuple):
     items: tuple[tuple[int, int], ...] = ()
 
 
-class _Refused(Exception):
-    def __init__(self, rule: str, message: str, mark: Any, hint: str = "") -> None:
-        super().__init__(message)
-        self.rule = rule
-        self.mark = mark
-        self.hint = hint
-
-
-class _Text(NamedTuple):
-    """A text, or what remains of one behind a part that is not YAML."""
-
-    text: str
-    file: str
-    start: int = 0  # characters before it
-    line: int = 0  # lines before it
-    slashes: bool = False  # whether it may hold the escape that Go's YAML does not know
-
-    def finding(self, rule: str, message: str, mark: Any, hint: str = "") -> Finding:
-        line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-        return Finding(
-            rule, "error", message, self.file, line + self.line + 1, column + 1, hint=hint
-        )
-
-
 def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
     """Return a file's documents, as far as they can be read, and what is wrong. Never raises."""
     documents: list[Read] = []
     findings: list[Finding] = []
     # What begins with a brace is read by Kubernetes as JSON, which knows the escape \/.
     slashes = "\\/" in text and text.lstrip()[:1] != "{"
-    rest: _Text | None = _Text(text, file, slashes=slashes)
+    rest: Text | None = Text(text, file, slashes=slashes)
     for _ in range(MOST_BROKEN):
         if rest is None:
             break
@@ -119,28 +87,28 @@ def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
 
 def places(text: str, first_line: int = 1) -> Places:
     """Return where the keys and values of a text's first document stand, by path. Never raises."""
-    given = _Text(text, "")
+    given = Text(text, "")
     root: Node | None = None
     try:
         events: Any = _Events(text)
         while not isinstance(events.get_event(), DocumentStartEvent):
             if events.peek_event() is None:
                 return Places()
-        builder = _Builder(events, given, [])
+        builder = Builder(events, given, [])
         root = Node(None, events.get_event())
         _place(root, events.get_event, builder, 0)
-    except (_Refused, yaml.YAMLError, UnicodeEncodeError):
+    except (Refused, yaml.YAMLError, UnicodeEncodeError):
         pass  # what was found before has its place
     return Places(root, first_line - 1)
 
 
-def _place(node: Node, following: Callable[[], Any], builder: _Builder, depth: int) -> None:
+def _place(node: Node, following: Callable[[], Any], builder: Builder, depth: int) -> None:
     """Find the places of what a node holds. What a merge key brings in stands somewhere else, and is passed over."""
     kind = node.value.__class__
     if kind is not MappingStartEvent and kind is not SequenceStartEvent:
         return
     if depth > DEEPEST:
-        raise _Refused("syntax/depth", "", node.value.start_mark)
+        raise Refused("syntax/depth", "", node.value.start_mark)
     node.inside = {}
     number = 0
     while not isinstance(event := following(), CollectionEndEvent):
@@ -152,12 +120,12 @@ def _place(node: Node, following: Callable[[], Any], builder: _Builder, depth: i
         # A value of one word holds nothing: it is spared the call.
         if child.value.__class__ is not ScalarEvent:
             _place(child, following, builder, depth + 1)
-        if part != "<<" or not _is_merge(event):
+        if part != "<<" or not is_merge(event):
             node.inside[part] = child
         number += 1
 
 
-def _behind(broken: _Text, line: int) -> _Text | None:
+def _behind(broken: Text, line: int) -> Text | None:
     """Return what lies behind the next line that begins a document, after one that is not YAML."""
     at = 0
     for _ in range(line - broken.line - 1):
@@ -175,7 +143,7 @@ def _behind(broken: _Text, line: int) -> _Text | None:
 _MARKER = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 
 
-def _documents(given: _Text) -> Iterator[tuple[Read, list[Finding]]]:
+def _documents(given: Text) -> Iterator[tuple[Read, list[Finding]]]:
     """Yield each document with what is wrong in it; one with ``stop`` below 0 where the text cannot be read further."""
     findings: list[Finding] = []
     try:
@@ -192,7 +160,7 @@ def _documents(given: _Text) -> Iterator[tuple[Read, list[Finding]]]:
             if one.stop < 0:
                 return
             findings = []
-    except _Refused as refused:
+    except Refused as refused:
         findings.append(given.finding(refused.rule, str(refused), refused.mark, refused.hint))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -209,18 +177,18 @@ def _documents(given: _Text) -> Iterator[tuple[Read, list[Finding]]]:
     yield Read(None, first.line, first.column, readable=False, stop=-1), findings
 
 
-def _document(events: Any, begun: Any, given: _Text, findings: list[Finding]) -> Read:
+def _document(events: Any, begun: Any, given: Text, findings: list[Finding]) -> Read:
     first = events.peek_event()
     at = begun.start_mark
     start, first_line = given.start + at.index - at.column, at.line + given.line + 1
-    builder = _Builder(events, given, findings)
+    builder = Builder(events, given, findings)
     line, column = first.start_mark.line + given.line + 1, first.start_mark.column + 1
     value, readable = None, False
     try:
         _check_version(begun)
         value, readable = builder.value(events.get_event(), 0), True
         ended = events.get_event()
-    except _Refused as refused:
+    except Refused as refused:
         findings.append(given.finding(refused.rule, str(refused), refused.mark, refused.hint))
         found = _passed_over(events)
         if found is None:
@@ -233,7 +201,7 @@ def _document(events: Any, begun: Any, given: _Text, findings: list[Finding]) ->
 def _check_version(begun: Any) -> None:
     if begun.version not in (None, (1, 1)):
         said = f"%YAML {'.'.join(map(str, begun.version))}: Kubernetes reads YAML 1.1"
-        raise _Refused("syntax/yaml", said, begun.start_mark, "remove the directive")
+        raise Refused("syntax/yaml", said, begun.start_mark, "remove the directive")
 
 
 def _passed_over(events: Any) -> Any:
@@ -280,188 +248,10 @@ def _index(text: str, mark: Any) -> int:
     return at + int(mark.column)
 
 
-def _unreadable(given: _Text, error: yaml.reader.ReaderError) -> Finding:
+def _unreadable(given: Text, error: yaml.reader.ReaderError) -> Finding:
     """Say where a control character stands: libyaml counts in bytes."""
     before = given.text.encode()[: error.position].decode(errors="replace")
     line = before.count("\n") + given.line + 1
     column = len(before.rpartition("\n")[2]) + 1
     said = f"{error.reason}: {error.character!r}"
     return Finding("syntax/yaml", "error", said, given.file, line, column)
-
-
-class _Builder:
-    """Builds one document out of events."""
-
-    def __init__(self, events: Any, given: _Text, findings: list[Finding]) -> None:
-        self._next = events.get_event
-        self._given = given
-        self._findings = findings
-        self._anchors: dict[str, tuple[Any, int] | None] = {}
-        self._values = 0
-        #: Where the items of a List begin: each is an object of its own.
-        self.items: list[tuple[int, int]] = []
-        self._listed = False
-        self._slashes = given.slashes
-
-    def value(self, event: Any, depth: int) -> Any:
-        """Build what an event begins."""
-        self._values += 1
-        if self._values > MOST_VALUES:
-            self._count(0, event)
-        kind = event.__class__
-        if kind is ScalarEvent:
-            built = self._scalar(event)
-            if event.anchor:
-                self._anchors[event.anchor] = (built, 1)
-            return built
-        if kind is AliasEvent:
-            return self._alias(event)
-        if depth > DEEPEST:
-            raise _Refused("syntax/depth", f"deeper than {DEEPEST} levels", event.start_mark)
-        make = self._mapping if kind is MappingStartEvent else self._sequence
-        if not event.anchor:
-            return make(depth + 1)
-        self._anchors[event.anchor] = None
-        before = self._values
-        built = make(depth + 1)
-        self._anchors[event.anchor] = (built, self._values - before + 1)
-        return built
-
-    def _count(self, values: int, event: Any) -> None:
-        self._values += values
-        if self._values > MOST_VALUES:
-            said = f"more than {MOST_VALUES} values, with every alias written out"
-            raise _Refused("syntax/alias-bomb", said, event.start_mark)
-
-    def _alias(self, event: Any) -> Any:
-        if event.anchor not in self._anchors:
-            raise _Refused("syntax/alias", f"there is no anchor &{event.anchor}", event.start_mark)
-        kept = self._anchors[event.anchor]
-        if kept is None:
-            raise _Refused(
-                "syntax/alias", f"the alias *{event.anchor} contains itself", event.start_mark
-            )
-        self._count(kept[1], event)
-        return copy(kept[0])
-
-    def _sequence(self, depth: int) -> list[Any]:
-        built: list[Any] = []
-        listed, self._listed = self._listed, False
-        while (event := self._next()).__class__ is not SequenceEndEvent:
-            if listed:
-                mark = event.start_mark
-                self.items.append((mark.line + self._given.line + 1, mark.column + 1))
-            built.append(self.value(event, depth))
-        return built
-
-    def _mapping(self, depth: int) -> dict[str, Any]:
-        built: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
-        keys: dict[str, Any] = {}
-        following, short = self._next, scalar.short
-        quick = not self._slashes
-        spared = 0
-        while (event := following()).__class__ is not MappingEndEvent:
-            key = self.key(event)
-            if key in keys:
-                self._twice(key, keys[key], event)
-            else:
-                keys[key] = event
-            if key == "<<" and _is_merge(event):
-                for part in self._merged(depth):
-                    merged = {**part, **merged}
-                continue
-            value = following()
-            # Nearly everything in a manifest is a key with one word behind it: spared two calls each.
-            if quick and value.__class__ is ScalarEvent and value.tag is None is value.anchor:
-                text = value.value
-                if not value.implicit[0]:
-                    built[key] = text
-                    spared += 1
-                    continue
-                if len(text) <= scalar.SHORT:
-                    try:
-                        built[key] = short(text)
-                    except scalar.NotJson:
-                        pass  # told below, with its place
-                    else:
-                        spared += 1
-                        continue
-            if depth == 1 and key == "items" and value.__class__ is SequenceStartEvent:
-                self._listed = True
-            built[key] = self.value(value, depth)
-        self._count(spared, event)
-        return {**merged, **built} if merged else built
-
-    def _twice(self, key: str, first: Any, event: Any) -> None:
-        line = first.start_mark.line + self._given.line + 1
-        said = f'key "{key}" is already set in this mapping (line {line})'
-        self._tell("syntax/duplicate-key", said, event, "remove one of the two")
-
-    def _merged(self, depth: int) -> list[dict[str, Any]]:
-        """Return the mappings that a merge key brings in, the first one first."""
-        event = self._next()
-        value = self.value(event, depth)
-        parts = value if isinstance(value, list) else [value]
-        if not all(isinstance(p, dict) for p in parts):
-            said = "<< needs a mapping, or a list of mappings"
-            raise _Refused("syntax/yaml", said, event.start_mark)
-        return parts
-
-    def key(self, event: Any) -> str:
-        """Return the key that an event holds."""
-        value: Any
-        if event.__class__ is ScalarEvent:
-            value = event.value
-            if event.tag is None is event.anchor and not self._slashes:
-                if not event.implicit[0] or (len(value) <= scalar.SHORT and scalar.is_text(value)):
-                    return str(value)
-            elif _is_merge(event):
-                return "<<"
-            value = self._scalar(event)
-            if event.anchor:
-                self._anchors[event.anchor] = (value, 1)
-        elif event.__class__ is AliasEvent:
-            value = self._alias(event)
-        else:
-            hint = "quote a value that begins with {{ or {"
-            raise _Refused("syntax/key", "a key must be text", event.start_mark, hint)
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if value is None or isinstance(value, list | dict):
-            raise _Refused("syntax/key", "a key must be text, not null", event.start_mark)
-        return str(value)
-
-    def _scalar(self, event: Any) -> Any:
-        tag = event.tag
-        if self._slashes and event.style == '"' and "/" in event.value:
-            self._check_escapes(event)
-        try:
-            if tag is None:
-                return scalar.plain(event.value) if event.implicit[0] else event.value
-            return scalar.tagged(tag, event.value)
-        except scalar.NotJson as error:
-            self._tell("syntax/number", str(error), event, "quote it, if it is text")
-            return event.value
-
-    def _check_escapes(self, event: Any) -> None:
-        written = self._given.text[event.start_mark.index : event.end_mark.index]
-        if _SLASH.search(written):
-            said = r"the escape \/ is not known to Kubernetes' YAML, only to JSON"
-            self._tell("syntax/yaml", said, event, "write / without the backslash")
-
-    def _tell(self, rule: str, message: str, event: Any, hint: str = "") -> None:
-        found = self._given.finding(rule, message, event.start_mark, hint)
-        end = event.end_mark
-        self._findings.append(
-            found._replace(end_line=end.line + self._given.line + 1, end_column=end.column + 1)
-        )
-
-
-_SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
-
-
-def _is_merge(event: Any) -> bool:
-    if event.__class__ is not ScalarEvent or event.value != "<<":
-        return False
-    return event.tag == "tag:yaml.org,2002:merge" or (event.tag is None and event.implicit[0])
