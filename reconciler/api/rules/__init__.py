@@ -58,11 +58,11 @@ _BY_KIND: dict[tuple[str, str], Callable[[Object], Iterator[Problem]]] = {
 
 def problems(obj: Object, *, creating: bool = True) -> Iterator[Problem]:
     """Yield what is wrong with an object; some rules hold only while it is being created."""
-    yield from metadata(obj)
     rule = _BY_KIND.get((str(obj.get("apiVersion")), str(obj.get("kind"))))
-    if rule is None:
-        return
     try:
+        yield from metadata(obj)
+        if rule is None:
+            return
         yield from rule(obj)
         if creating and rule is ingresses.ingress:
             yield from ingresses.legacy_class(obj)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from reconciler.api import kinds, schemas
+from reconciler.api import kinds
 from reconciler.api.objects import GroupVersionKind
+from reconciler.gitops.validate.deprecations import removal_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
 _BUILT_IN = frozenset(k.group for k in kinds.KINDS if k.group != "reconciler.dev") | {"extensions"}
 
 
-def check_kind(document: Document) -> Iterator[Finding]:
-    """Yield an error for a kind of Kubernetes under a wrong apiVersion, or misspelt: no cluster would take it."""
+def check_kind(document: Document, *, known: bool) -> Iterator[Finding]:
+    """Yield an error for a kind of Kubernetes under a wrong apiVersion, or misspelt: no cluster would take it.
+
+    ``known``: there is a schema for it.
+    """
     gvk = GroupVersionKind.of(document.object)
-    known = kinds.lookup(gvk.group, gvk.kind)
-    if known is not None:
-        if known.run and known.version != gvk.version and schemas.load(gvk) is None:
-            told = f'there is no {gvk.kind} in "{gvk.api_version}", did you mean "{known.api_version}"?'
+    if known or removal_of(gvk) is not None:
+        return
+    kind = kinds.lookup(gvk.group, gvk.kind)
+    if kind is not None:
+        if kind.run and kind.version != gvk.version:
+            told = (
+                f'there is no {gvk.kind} in "{gvk.api_version}", did you mean "{kind.api_version}"?'
+            )
             yield document.finding("schema/unknown-version", "error", told, ("apiVersion",))
         return
     if gvk.group not in _BUILT_IN:
@@ -42,13 +50,13 @@ def check_kind(document: Document) -> Iterator[Finding]:
         yield document.finding("schema/unknown-kind", "error", told, ("kind",))
 
 
-def notice(gvk: GroupVersionKind) -> tuple[str, str] | None:
+def notice(gvk: GroupVersionKind, *, known: bool) -> tuple[str, str] | None:
     """Return the rule and words for a kind that is stored and shown only; None for one that is run."""
-    known = kinds.lookup(gvk.group, gvk.kind)
-    if known is not None and known.run:
+    kind = kinds.lookup(gvk.group, gvk.kind)
+    if kind is not None and kind.run:
         return None
     what = f"{gvk.kind} ({gvk.api_version})"
-    if schemas.load(gvk) is None:
+    if not known:
         told = (
             f"{what} has no schema here and is not checked: it is stored and shown, nothing runs it"
         )

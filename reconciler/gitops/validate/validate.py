@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.api import rules, schemas
 from reconciler.api.objects import GroupVersionKind
-from reconciler.gitops.validate.honoured import not_honoured
-from reconciler.gitops.validate.metadata import check_shape
+from reconciler.gitops.validate.alone import check_alone
+from reconciler.gitops.validate.checks import Checks, named
 from reconciler.gitops.validate.references import Facts, check_references, facts_of
-from reconciler.gitops.validate.served import check_kind, notice
+from reconciler.gitops.validate.served import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.api.objects import Key
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.render import Document
 
-_KEYWORDS = {
-    "additionalProperties": "unknown-field",
-    "required": "required",
-    "type": "type",
-    "enum": "enum",
-    "oneOf": "type",
-    "anyOf": "type",
-}
+_DEFAULT = Checks()
 
 
 class Verdict(NamedTuple):
@@ -42,29 +34,35 @@ class ValidateCache:
     def __init__(self) -> None:
         # The document is kept so that its identity stays its own.
         self._known: dict[int, tuple[Document, Verdict]] = {}
-        self._options: tuple[frozenset[str] | None, str] | None = None
+        self._options: tuple[frozenset[str] | None, str, str] | None = None
 
     def prime(
         self,
         known: Iterable[tuple[Document, Verdict]],
         honoured: frozenset[str] | None,
         namespace: str = "default",
+        checks: Checks = _DEFAULT,
     ) -> None:
         """Take what was found earlier, with the same options."""
         self._known = {id(one[0]): one for one in known}
-        self._options = (honoured, namespace)
+        self._options = (honoured, namespace, checks.key())
 
     def verdicts(
-        self, documents: Sequence[Document], honoured: frozenset[str] | None, namespace: str
+        self,
+        documents: Sequence[Document],
+        honoured: frozenset[str] | None,
+        namespace: str,
+        checks: Checks = _DEFAULT,
     ) -> list[Verdict]:
         """Return what is known of each document; only those that are new are looked at."""
-        known = self._known if self._options == (honoured, namespace) else {}
+        options = (honoured, namespace, checks.key())
+        known = self._known if self._options == options else {}
         found = [
-            known.get(id(d)) or (d, judge(d, honoured=honoured, namespace=namespace))
+            known.get(id(d)) or (d, judge(d, honoured=honoured, namespace=namespace, checks=checks))
             for d in documents
         ]
         self._known = {id(one[0]): one for one in found}
-        self._options = (honoured, namespace)
+        self._options = (honoured, namespace, checks.key())
         return [verdict for _, verdict in found]
 
 
@@ -76,14 +74,15 @@ def validate(
     default_namespace: str = "default",
     exists: Callable[[Key], bool] | None = None,
     cache: ValidateCache | None = None,
+    checks: Checks = _DEFAULT,
 ) -> tuple[Finding, ...]:
     """Return everything that is wrong, in the order of files and lines.
 
     ``honoured`` are the fields that the runtime acts on (None: do not check); ``exists`` says of an object outside
-    of the set that it is there.
+    of the set that it is there; ``checks`` says which rules count, and against which schemas.
     """
     cache = cache if cache is not None else ValidateCache()
-    verdicts = cache.verdicts(documents, honoured, default_namespace)
+    verdicts = cache.verdicts(documents, honoured, default_namespace, checks)
     findings = [f for v in verdicts for f in v.findings]
     told: set[str] = set()
     for document, verdict in zip(documents, verdicts, strict=True):
@@ -96,51 +95,25 @@ def validate(
         findings.extend(
             check_references(documents, facts, default_namespace, exists or (lambda _: False))
         )
+    if checks.levels:
+        findings = [f for f in map(checks.apply, findings) if f is not None]
     return tuple(sorted(findings, key=lambda f: (f.file, f.line, f.column, f.rule, f.message)))
 
 
 def judge(
-    document: Document, *, honoured: frozenset[str] | None, namespace: str = "default"
+    document: Document,
+    *,
+    honoured: frozenset[str] | None,
+    namespace: str = "default",
+    checks: Checks = _DEFAULT,
 ) -> Verdict:
     """Return what is to be said of one document by itself."""
-    findings = tuple(_alone(document, honoured))
+    findings = tuple(check_alone(document, checks, honoured))
     broken = any(f.severity == "error" for f in findings)
+    gvk = GroupVersionKind.of(document.object)
+    quiet = broken or named(gvk, checks.skip)
     return Verdict(
         findings,
         None if broken else facts_of(document.object, namespace),
-        None if broken else notice(GroupVersionKind.of(document.object)),
+        None if quiet else notice(gvk, known=checks.schemas.validator(gvk) is not None),
     )
-
-
-def _alone(document: Document, honoured: frozenset[str] | None) -> Iterator[Finding]:
-    """Yield what is wrong with one document by itself; rules are asked only where the shape is right."""
-    shape = [*_schema(document), *check_kind(document)]
-    yield from shape
-    if shape:
-        return
-    for problem in rules.problems(document.object):
-        yield document.finding(
-            problem.rule, "error", f"{problem.field}: {problem.message}", problem.path,
-            problem.hint, expected=problem.expected, got=problem.got,
-        )  # fmt: skip
-    if honoured is not None:
-        yield from not_honoured(document, honoured)
-
-
-def _schema(document: Document) -> Iterator[Finding]:
-    obj = document.object
-    if schemas.load(GroupVersionKind.of(obj)) is None:
-        yield from check_shape(document)
-    elif not schemas.is_valid(obj):
-        for error in schemas.errors(obj):
-            rule = f"schema/{_KEYWORDS.get(error.keyword, error.keyword)}"
-            hint = "" if error.hint and error.hint in error.message else error.hint
-            yield document.finding(
-                rule,
-                "error",
-                error.message,
-                error.path,
-                hint,
-                expected=error.expected,
-                got=error.got,
-            )

@@ -60,6 +60,7 @@ def test_standard_input_is_checked() -> None:
         "file": "-", "line": 8, "column": 39, "endLine": 8, "endColumn": 47, "document": 0,
         "object": {"apiVersion": "v1", "kind": "Pod", "namespace": "", "name": "web"},
         "path": "/spec/containers/0/envFrom/0/configMapRef/name",
+        "expected": "a ConfigMap", "got": "settings",
     }  # fmt: skip
 
 

@@ -59,7 +59,7 @@ spec:
         (pod("envFrom: [{secretRef: {name: x, optional: true}}]"), []),
         (pod("ports: []") + "  serviceAccountName: x\n", [("reference/service-account", "warning", 6)]),
         (pod("ports: []") + "  volumes: [{name: v, persistentVolumeClaim: {claimName: x}}]\n",
-         [("reference/claim", "error", 6)]),
+         [("reference/unmounted-volume", "warning", 6), ("reference/claim", "error", 6)]),
         (pod("ports: []") + "---\n" + SERVICE % "p", []),
         (SERVICE % "other", [("reference/selector", "warning", 4)]),
         (SERVICE % "p" + "---\n" + pod("ports: []") + "---\n" + INGRESS % "number: 80", []),
