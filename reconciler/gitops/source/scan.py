@@ -73,7 +73,8 @@ class Scanner:
             return False  # through a link one file can have several paths
         if not self._select.everything and is_built(touched):
             return False
-        seen = [p for p in touched if self._select.path(p)]
+        # Of any name: what became a link to a directory holds manifests.
+        seen = [p for p in touched if self._select.sees(p)]
         self._found = found = dict(self._known)
         self._size = 0
         try:
@@ -84,7 +85,8 @@ class Scanner:
                     info = os.lstat(target)
                     if not stat.S_ISREG(info.st_mode) or os.path.realpath(target) != target:
                         return False
-                    self._file(target, path, info)
+                    if self._select.path(path):
+                        self._file(target, path, info)
         except OSError:
             return False
         if self._problems:

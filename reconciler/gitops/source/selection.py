@@ -38,12 +38,14 @@ class Selection(NamedTuple):
         """Whether a directory of this name is looked into."""
         return name not in _NEVER if self.everything else not name.startswith(".")
 
+    def sees(self, path: str) -> bool:
+        """Whether a path below the root is looked at, by the folders that it lies in: it may lead to what is read."""
+        *folders, name = path.split("/")
+        return all(map(self.directory, folders)) and (self.everything or not name.startswith("."))
+
     def path(self, path: str) -> bool:
         """Whether a path below the root can be read, by the folders that it lies in and by its name."""
-        *folders, name = path.split("/")
-        return all(map(self.directory, folders)) and (
-            self.everything or (not name.startswith(".") and is_manifest(name))
-        )
+        return self.sees(path) and (self.everything or is_manifest(path.rpartition("/")[2]))
 
     def file(self, name: str) -> bool:
         """Whether a file of this name is read."""
