@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.gitops.ignores import Ignored
     from reconciler.gitops.render import Document
     from reconciler.gitops.source import Snapshot
-    from reconciler.gitops.validate import ValidateCache, Verdict
+    from reconciler.gitops.validate import Checks, ValidateCache, Verdict
 
 
 def snapshot_of(path: Path) -> Snapshot:
@@ -50,6 +50,7 @@ class Options(NamedTuple):
 
     source: str = "{}"  # an Application's spec.source, as JSON
     references: bool = True
+    levels: tuple[tuple[str, str], ...] = ()  # rule, severity
 
 
 class Naming(NamedTuple):
@@ -149,7 +150,7 @@ def check(
         if known is not None:
             return Checked(*known)
     known = (cache.get(of_files) if cache is not None else None) or {}
-    records = _records(read, known, jobs, progress)
+    records = _records(read, known, jobs, progress, dict(options.levels))
     checked = _joined(read, records, options)
     if cache is not None:
         if records.keys() != known.keys():
@@ -180,6 +181,7 @@ def _records(
     known: Mapping[str, FileRecord],
     jobs: int | None,
     progress: Callable[[int], None],
+    levels: Mapping[str, str],
 ) -> dict[str, FileRecord]:
     """Return the records of every file that has one, in the order of files."""
     from reconciler.cli.validate import records
@@ -192,9 +194,9 @@ def _records(
         new = records.missing(one.snapshot, known)
         several = jobs if jobs is not None else records.jobs_for(new)
         if several > 1:
-            made = records.record_in_processes(new, HONOURED, several, progress)
+            made = records.record_in_processes(new, HONOURED, several, progress, levels)
         else:
-            made = records.record(new, HONOURED, progress)
+            made = records.record(new, HONOURED, progress, levels)
         for path, file in one.snapshot.files.items():
             if records.recordable(file):
                 name = records.entry(file)
@@ -204,7 +206,7 @@ def _records(
 
 def _joined(read: Sequence[Read], records: Mapping[str, FileRecord], options: Options) -> Checked:
     """Put together what is known of files, and check what they say of one another."""
-    from reconciler.gitops.validate import ValidateCache, validate
+    from reconciler.gitops.validate import Checks, ValidateCache, validate
     from reconciler.runtime.process.fields import HONOURED
 
     cache = ValidateCache()
@@ -216,17 +218,22 @@ def _joined(read: Sequence[Read], records: Mapping[str, FileRecord], options: Op
         documents += found.documents
         findings += found.findings
         known += found.known
-    cache.prime(known, HONOURED)
-    findings += validate(documents, references=options.references, honoured=HONOURED, cache=cache)
-    return Checked(len(documents), tuple(findings), _verdicts(documents, cache))
+    checks = Checks(dict(options.levels))
+    cache.prime(known, HONOURED, checks=checks)
+    findings += validate(
+        documents, references=options.references, honoured=HONOURED, cache=cache, checks=checks
+    )
+    return Checked(len(documents), tuple(findings), _verdicts(documents, cache, checks))
 
 
 def _verdicts(
-    documents: Sequence[Document], cache: ValidateCache
+    documents: Sequence[Document], cache: ValidateCache, checks: Checks
 ) -> tuple[tuple[Document, Verdict], ...]:
     from reconciler.runtime.process.fields import HONOURED
 
-    return tuple(zip(documents, cache.verdicts(documents, HONOURED, "default"), strict=True))
+    return tuple(
+        zip(documents, cache.verdicts(documents, HONOURED, "default", checks), strict=True)
+    )
 
 
 class _Rendered(NamedTuple):

@@ -43,12 +43,14 @@ def record(
     files: Sequence[File],
     honoured: frozenset[str] | None,
     progress: Callable[[int], None] = lambda _: None,
+    levels: Mapping[str, str] | None = None,
 ) -> dict[str, FileRecord]:
     """Read and judge files, each by itself. ``progress`` is told how many are done."""
     from reconciler.gitops.render import render
     from reconciler.gitops.source import Snapshot
-    from reconciler.gitops.validate import judge
+    from reconciler.gitops.validate import Checks, judge
 
+    checks = Checks(levels or {})
     found: dict[str, FileRecord] = {}
     for start in range(0, len(files), _CHUNK):
         chunk = {file.path: file for file in files[start : start + _CHUNK]}
@@ -58,7 +60,7 @@ def record(
         }
         findings: dict[str, list[Finding]] = {path: [] for path in chunk}
         for document in rendered.documents:
-            verdict = judge(document, honoured=honoured)
+            verdict = judge(document, honoured=honoured, checks=checks)
             documents[document.origin.file].append((document.origin, document.name, verdict))
         for finding in rendered.findings:
             findings[finding.file].append(finding)
@@ -73,14 +75,15 @@ def record_in_processes(
     honoured: frozenset[str] | None,
     jobs: int,
     progress: Callable[[int], None] = lambda _: None,
+    levels: Mapping[str, str] | None = None,
 ) -> dict[str, FileRecord]:
     """Do the same in several processes, forked: what they read is there already. The order is that of ``files``.
 
     What a process that died leaves undone is done here.
     """
     shares = [files[n::jobs] for n in range(jobs)]
-    workers = [_start(share, honoured) for share in shares[1:]]
-    found = record(shares[0], honoured, progress)
+    workers = [_start(share, honoured, levels) for share in shares[1:]]
+    found = record(shares[0], honoured, progress, levels)
     for share, (pid, reading) in zip(shares[1:], workers, strict=True):
         with os.fdopen(reading, "rb") as pipe:
             data = pipe.read()
@@ -88,12 +91,14 @@ def record_in_processes(
         try:
             found |= loads(data)
         except ValueError:
-            found |= record(share, honoured)
+            found |= record(share, honoured, levels=levels)
         progress(len(found))
     return {file.path: found[file.path] for file in files}
 
 
-def _start(files: Sequence[File], honoured: frozenset[str] | None) -> tuple[int, int]:
+def _start(
+    files: Sequence[File], honoured: frozenset[str] | None, levels: Mapping[str, str] | None
+) -> tuple[int, int]:
     """Fork a process that judges files and writes their records into a pipe; returns its id and the pipe's end."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -103,7 +108,7 @@ def _start(files: Sequence[File], honoured: frozenset[str] | None) -> tuple[int,
     try:
         os.close(reading)
         with os.fdopen(writing, "wb") as pipe:
-            pipe.write(dumps(record(files, honoured)))
+            pipe.write(dumps(record(files, honoured, levels=levels)))
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a fork must never return into its parent's code
         os._exit(1)

@@ -44,6 +44,25 @@ def _forms(
     return found
 
 
+def _levels(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Read ``RULE=SEVERITY``."""
+    if not values:
+        return ()
+    from reconciler.errors import BadRequest
+    from reconciler.gitops.validate.checks import level_of
+
+    found = []
+    for value in values:
+        rule, _, severity = value.partition("=")
+        try:
+            found.append(level_of(rule, severity))
+        except BadRequest as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+    return tuple(found)
+
+
 @click.command(short_help="Check manifests without running them.")
 @click.argument("paths", nargs=-1, required=True)
 @click.option(
@@ -64,6 +83,14 @@ def _forms(
     help="Exit with 3 from this severity on.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only, and no counts.")
+@click.option(
+    "--rule",
+    "levels",
+    callback=_levels,
+    multiple=True,
+    metavar="RULE=off|info|warning|error",
+    help="How much a rule counts (docs/validation-rules.md); GROUP/* for a whole group. May be repeated.",
+)
 @click.option("--no-references", is_flag=True, help="Check each file by itself.")
 @click.option(
     "--values",
@@ -87,6 +114,7 @@ def command(
     strict: bool,
     fail_on: str,
     quiet: bool,
+    levels: tuple[tuple[str, str], ...],
     no_references: bool,
     values: tuple[Path, ...],
     changed_ref: str,
@@ -100,7 +128,9 @@ def command(
     # A short run that makes little garbage: what is loaded stays, and the collector seldom looks.
     gc.freeze()
     gc.set_threshold(50_000, 50, 1000)
-    options = Options(json.dumps(source_of(values, {})), references=not no_references)
+    options = Options(
+        json.dumps(source_of(values, {})), references=not no_references, levels=levels
+    )
     read = [read_path(Path(text)) for text in dict.fromkeys(paths)]
     cache = None if no_cache or "-" in paths else VerdictCache(_directory())
     if changed_ref and "-" in paths:

@@ -21,17 +21,8 @@ has where nobody says otherwise; a rule that is `off` is asked for by name:
 reconciler validate deploy --rule 'practice/*=warning' --rule reference/secret=off
 ```
 
-or for everybody in `reconciler.yaml`:
-
-```yaml
-validate:
-  rules:
-    practice/latest-tag: error
-    reference/*: warning
-```
-
 The examples are manifests that break the rule; a test holds that they do. This page is generated from the catalogue
-(`reconciler/gitops/validate/catalogue/`): change it there, then run `reconciler schemas rules > docs/validation-rules.md`.
+(`reconciler/gitops/validate/catalogue/`): change it there, then write `page()` of its `page.py` to docs/validation-rules.md.
 """
 
 

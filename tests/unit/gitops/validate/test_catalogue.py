@@ -79,4 +79,4 @@ def test_rules_are_well_formed() -> None:
 
 def test_the_page_of_rules_is_the_catalogue() -> None:
     written = (ROOT / "docs/validation-rules.md").read_text()
-    assert written == page(), "run: reconciler schemas rules > docs/validation-rules.md"
+    assert written == page(), "write page() to docs/validation-rules.md"

@@ -111,3 +111,18 @@ def test_render_says_what_is_wrong_and_prints_nothing(tmp_path: Path) -> None:
     assert done.exit_code == 3
     assert not done.stdout
     assert "[syntax/yaml]" in done.stderr
+
+
+def test_rules_are_switched_by_their_ids(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: x}\n"
+    )
+    runner = CliRunner()
+
+    def run(*options: str) -> int:
+        return runner.invoke(validate.command, [str(tmp_path), "--no-cache", *options]).exit_code
+
+    assert run() == 0
+    assert run("--rule", "practice/plain-secret=error") == 3
+    assert run("--rule", "practice/*=error", "--rule", "practice/plain-secret=off") == 0
+    assert run("--rule", "practice/plain-secrets=error") == 2
