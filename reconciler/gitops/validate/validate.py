@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.api.objects import GroupVersionKind
 from reconciler.gitops.validate.alone import check_alone
 from reconciler.gitops.validate.checks import Checks, named
+from reconciler.gitops.validate.definitions import WithDefinitions, definitions_of, finding_of
 from reconciler.gitops.validate.references import Facts, check_references, facts_of
 from reconciler.gitops.validate.served import notice
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.api.objects import Key
+    from reconciler.api.schemas import Validator
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.render import Document
 
@@ -83,7 +85,20 @@ def validate(
     """
     cache = cache if cache is not None else ValidateCache()
     verdicts = cache.verdicts(documents, honoured, default_namespace, checks)
-    findings = [f for v in verdicts for f in v.findings]
+    findings: list[Finding] = []
+    custom: dict[GroupVersionKind, Validator] = {}
+    for document, kinds, wrong in definitions_of(documents):
+        custom |= kinds
+        findings += [finding_of(document, wrong)] if wrong else []
+    if custom:
+        # What a custom resource may be is said by another document: its verdict is not kept.
+        own = checks._replace(schemas=WithDefinitions(custom, checks.schemas))
+        for index, document in enumerate(documents):
+            if GroupVersionKind.parse(document.name.api_version, document.name.kind) in custom:
+                verdicts[index] = judge(
+                    document, honoured=honoured, namespace=default_namespace, checks=own
+                )
+    findings += [f for v in verdicts for f in v.findings]
     told: set[str] = set()
     for document, verdict in zip(documents, verdicts, strict=True):
         if verdict.notice is not None and verdict.notice[1] not in told:

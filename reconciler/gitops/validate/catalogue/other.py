@@ -38,6 +38,8 @@ RULES = (
     Rule("schema/missing", "error", "A schema for every kind",
          "Asked for by `--require-schemas`: a kind that no schema was found for."),
     Rule("schema/rejected", "error", "Rejected kinds", "The kind was refused by `--reject`."),
+    Rule("schema/custom-resource-definition", "warning", "Schemas of custom kinds",
+         "A CustomResourceDefinition with a schema that cannot be used: its resources are not checked."),
     Rule("template/failed", "error", "Templates", "The template failed while it rendered."),
     Rule("template/forbidden", "error", "What templates may not do", "It asked for what the sandbox does not give."),
     Rule("template/missing", "error", "Templates that are not there", "An include or import of a file that is not there."),

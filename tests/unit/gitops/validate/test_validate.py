@@ -124,3 +124,37 @@ def test_a_template_depends_on_values_and_on_what_it_includes() -> None:
     assert name("two") == "two"
     files["_p__j2"] = files["_p__j2"].replace("{{ name }}", "x-{{ name }}")
     assert name("two") == "x-two"
+
+
+def test_custom_resources_are_checked_by_the_definition_in_their_set() -> None:
+    definition = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: backups.example.com}
+spec:
+  group: example.com
+  names: {plural: backups, kind: Backup}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties: {keep: {type: integer, minimum: 1}, note: {type: string, nullable: true}}
+---
+"""
+    resource = "apiVersion: example.com/v1\nkind: Backup\nmetadata: {name: a}\nspec: {%s}\n"
+
+    def errors(spec: str) -> list[str]:
+        found = findings(definition + resource % spec)
+        return [rule for rule, severity, _ in found if severity == "error"]
+
+    assert errors("keep: 1, note: null") == []
+    assert errors("keep: 0") == ["schema/minimum"]
+    assert errors("kept: 1") == ["schema/unknown-field"]
+    assert errors("keep: many") == ["schema/type"]
