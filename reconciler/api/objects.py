@@ -97,10 +97,11 @@ def is_deleting(obj: Object) -> bool:
 
 
 def controller_of(obj: Object) -> dict[str, Any] | None:
-    """Return the owner reference with ``controller: true``, if there is one."""
-    for ref in meta(obj).get("ownerReferences") or ():
+    """Return the owner reference with ``controller: true``, which must not be changed, if there is one."""
+    refs: list[dict[str, Any]] = meta(obj).get("ownerReferences") or []
+    for ref in refs:
         if ref.get("controller"):
-            return dict(ref)
+            return ref
     return None
 
 

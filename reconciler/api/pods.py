@@ -26,9 +26,10 @@ def is_active(pod: Object) -> bool:
 
 def condition(obj: Object, type_: str) -> dict[str, Any] | None:
     """Return the condition of a type, which must not be changed, or None."""
-    for found in (obj.get("status") or {}).get("conditions") or ():
+    conditions: list[dict[str, Any]] = (obj.get("status") or {}).get("conditions") or []
+    for found in conditions:
         if found.get("type") == type_:
-            return dict(found)
+            return found
     return None
 
 

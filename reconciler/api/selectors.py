@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reconciler.errors import BadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from reconciler.api.objects import Object
 
@@ -123,6 +123,14 @@ def from_object(selector: Mapping[str, Any] | None) -> Selector:
         values = tuple(str(v) for v in one.get("values") or ())
         found.append(Requirement(str(one.get("key", "")), str(one.get("operator", "")), values))
     return Selector(tuple(found))
+
+
+def matcher(selector: Mapping[str, Any] | None) -> Callable[[Mapping[str, str]], bool]:
+    """Return the test of a LabelSelector, for many labels: without expressions it is one comparison."""
+    if selector is None or selector.get("matchExpressions"):
+        return from_object(selector).matches
+    pairs = {k: str(v) for k, v in (selector.get("matchLabels") or {}).items()}.items()
+    return lambda labels: pairs <= labels.items()
 
 
 class FieldSelector(NamedTuple):

@@ -38,15 +38,17 @@ def claim(
     the owner has and those that carry the selector's labels.
     """
     selector = owner["spec"].get("selector") or {}
-    matching = selectors.from_object(selector)
+    matches = selectors.matcher(selector)
     uid, namespace = uid_of(owner), namespace_of(owner)
     actions: list[Action] = []
     pods: list[Object] = []
+    owned: set[str] = set()
     for pod in snapshot.owned(kinds.POD, uid):
         ref = controller_of(pod)
         if ref is None or ref.get("uid") != uid or namespace_of(pod) != namespace:
             continue
-        if matching.matches(labels_of(pod)):
+        owned.add(name_of(pod))
+        if matches(labels_of(pod)):
             pods.append(pod)
         elif not is_deleting(pod) and not is_deleting(owner):
             refs = [r for r in pod["metadata"]["ownerReferences"] if r.get("uid") != uid]
@@ -55,9 +57,9 @@ def claim(
     if is_deleting(owner):
         return actions, pods
     for pod in snapshot.matching(kinds.POD, namespace, selector.get("matchLabels") or {}):
-        if controller_of(pod) is not None or not is_active(pod):
+        if name_of(pod) in owned or controller_of(pod) is not None or not is_active(pod):
             continue
-        if matching.matches(labels_of(pod)) and fits(pod):
+        if matches(labels_of(pod)) and fits(pod):
             refs = [*(pod["metadata"].get("ownerReferences") or ()), controller_ref(owner)]
             held = [*(pod["metadata"].get("finalizers") or ())]
             if finalizer and finalizer not in held:

@@ -31,6 +31,20 @@ def test_text_and_object_select_the_same(
     assert selectors.parse(str(selector)).matches(of) == selector.matches(of)
 
 
+@given(labels, expressions, labels)
+def test_a_matcher_says_what_its_selector_says(
+    match: dict[str, str], asked: list[dict[str, Any]], of: dict[str, str]
+) -> None:
+    wholes: tuple[dict[str, Any], ...] = (
+        {"matchLabels": match, "matchExpressions": asked},
+        {"matchLabels": match},
+        {},
+    )
+    for whole in wholes:
+        assert selectors.matcher(whole)(of) == selectors.from_object(whole).matches(of)
+    assert not selectors.matcher(None)(of)
+
+
 @given(labels)
 def test_null_matches_nothing_and_empty_everything(of: dict[str, str]) -> None:
     assert not selectors.from_object(None).matches(of)
