@@ -407,11 +407,13 @@ class ApplicationLoop:
         What only drifted is put back at once and by itself.
         """
         if fresh and (hooks or prunes or any(c.action != "unchanged" for c in changes)):
+            waits = bool(hooks or prunes) or any(w.ordered for w in self._reading.wanted.values())
+            # Where nothing waits for more than what it uses to be applied, what is unchanged need not be looked at.
             known = {c.key for c in changes} | self._refused
             rest = (
                 Change("unchanged", k, w.object)
                 for k, w in self._reading.wanted.items()
-                if k not in known
+                if waits and k not in known
             )
             changes = [*changes, *rest, *self._hooks.changes(self._reading, app)]
         return plan([*changes, *prunes])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object
 from reconciler.gitops.digest import digest_of
+from reconciler.gitops.plan import is_ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,11 +18,12 @@ APPLICATION_ANNOTATION = "reconciler.dev/application"
 
 
 class Wanted(NamedTuple):
-    """One object as it shall be, and the digest of that."""
+    """One object as it shall be, and the digest of that. ``ordered``: it says what it comes before or after."""
 
     object: Object
     digest: str
     kind: kinds.Kind
+    ordered: bool = False
 
 
 def manager_of(app: str) -> str:
@@ -66,7 +68,7 @@ def _wanted(obj: Object, app: str, namespace: str) -> Wanted:
     else:
         meta.pop("namespace", None)
     made = {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
-    return Wanted(made, digest_of(made), kind)
+    return Wanted(made, digest_of(made), kind, is_ordered(made))
 
 
 def missing_namespace(found: Mapping[Key, Wanted], namespace: str, app: str) -> Wanted | None:

@@ -1,6 +1,7 @@
 """Changes as a graph: what must precede what, and why. Pure."""
 
 from reconciler.gitops.plan.change import Change
+from reconciler.gitops.plan.dependencies import is_ordered
 from reconciler.gitops.plan.graph import Edge, Need, Node, Plan, Problem
 from reconciler.gitops.plan.order import Phase, Stage, place_of, wave_of
 from reconciler.gitops.plan.planner import plan
@@ -14,6 +15,7 @@ __all__ = [
     "Plan",
     "Problem",
     "Stage",
+    "is_ordered",
     "place_of",
     "plan",
     "wave_of",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import kinds
 from reconciler.api.objects import GroupVersionKind, Key, Object, annotations_of
+from reconciler.gitops.plan.order import WAVE_ANNOTATIONS
 from reconciler.gitops.validate.pods import pod_spec_of
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 DEPENDS_ON = "reconciler.dev/depends-on"
 CLI_UTILS_DEPENDS_ON = "config.kubernetes.io/depends-on"
+
+_ORDERING = (*WAVE_ANNOTATIONS, DEPENDS_ON, CLI_UTILS_DEPENDS_ON)
 
 _VERSION = re.compile(r"v[0-9]+((alpha|beta)[0-9]+)?")
 _RBAC = "rbac.authorization.k8s.io"
@@ -32,6 +35,12 @@ class Dependency(NamedTuple):
 
 class BadDependency(ValueError):
     """A depends-on annotation that cannot be read; the message says what was expected."""
+
+
+def is_ordered(obj: Object) -> bool:
+    """Whether an object says by itself what it comes before or after: a wave, or what it depends on."""
+    annotations = annotations_of(obj)
+    return any(name in annotations for name in _ORDERING)
 
 
 def depends_on(obj: Object) -> tuple[Key, ...]:
