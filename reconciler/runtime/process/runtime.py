@@ -12,6 +12,7 @@ from reconciler.runtime.process import images as image_names
 from reconciler.runtime.process.commands import Command
 from reconciler.runtime.process.connection import Connection
 from reconciler.runtime.process.fields import HONOURED, NEEDS_NAMESPACES
+from reconciler.runtime.process.supervisor import protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -136,6 +137,14 @@ class ProcessRuntime:
     async def open(self) -> None:
         await self._connection.open()
         info = await self._connection.call("info")
+        theirs = protocol.told(info)
+        if not protocol.OURS.understands(theirs):
+            self._connection.close()
+            raise RuntimeFailure(
+                f"the supervisor that holds the workloads (pid {info['pid']}) is of another version of reconciler: it speaks "
+                f"protocol {theirs}, this version {protocol.OURS}. The workloads run on untouched. Start the version that they were "
+                "started with, or stop them with its `reconciler down` and start them with this one"
+            )
         self._network.learn(info)
         self._problem = str(info["problem"])
 

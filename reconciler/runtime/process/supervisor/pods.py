@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import etc, logs, members, records, spawn
+from . import etc, logs, members, protocol, records, spawn
 from . import namespaces as ns
 
 if TYPE_CHECKING:
@@ -484,6 +484,8 @@ class Pods:
         reply(
             {
                 "pid": os.getpid(),
+                "protocol": protocol.OURS.speaks,
+                "oldest_protocol": protocol.OURS.oldest,
                 "rootless": node.rootless,
                 "pod_cidr": str(node.pods),
                 "service_cidr": str(node.services),
