@@ -74,14 +74,41 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 async def send(
-    source: asyncio.StreamReader, head: Head, sink: asyncio.StreamWriter, *, chunked: bool
+    source: asyncio.StreamReader,
+    head: Head,
+    sink: asyncio.StreamWriter,
+    *,
+    chunked: bool,
+    source_seconds: float | None = None,
+    sink_seconds: float | None = None,
 ) -> None:
-    """Pass a body on, framed anew. Raises what ``pieces`` does, and ``OSError`` for the sink."""
-    async for piece in pieces(source, head):
+    """Pass a body on, framed anew.
+
+    A source that gives nothing for ``source_seconds``, or a sink that takes nothing for ``sink_seconds``, is not waited for. Raises
+    what ``pieces`` does, ``BadMessage`` (408) for a source that is too slow, and ``OSError`` for the sink (``TimeoutError`` is one).
+    """
+    found = pieces(source, head)
+    while True:
+        try:
+            async with asyncio.timeout(source_seconds):
+                piece = await anext(found, b"")
+        except TimeoutError as error:
+            raise BadMessage(408, "the body does not arrive") from error
+        if not piece:
+            break
         sink.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-        await sink.drain()
+        await drained(sink, sink_seconds)
     if chunked:
         sink.write(b"0\r\n\r\n")
+        await drained(sink, sink_seconds)
+
+
+async def drained(sink: asyncio.StreamWriter, seconds: float | None) -> None:
+    """Wait until more may be written, for so long at most. Raises ``OSError`` (``TimeoutError`` is one)."""
+    if sink.transport.get_write_buffer_size():
+        async with asyncio.timeout(seconds):
+            await sink.drain()
+    else:
         await sink.drain()
 
 

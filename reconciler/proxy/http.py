@@ -11,6 +11,8 @@ import httptools
 LARGEST_CHUNK_LINE = 4096
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+#: A name or an address, and a port. Whatever may end or begin a URL's authority has no place in it.
+_HOST = re.compile(r"(?:\[[0-9a-f:.%a-z]*\]|[^\s/?#@:\[\]\\<>\"]*)(?::[0-9]*)?")
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 
 #: A head larger than this is refused (431), in bytes.
@@ -92,7 +94,11 @@ def parse_request(raw: bytes) -> Head:
     length, chunked = _framing(found.headers)
     if chunked and version == "1.0":
         raise BadMessage(400, "HTTP/1.0 has no transfer encodings")
-    upgrade = bool(parser.should_upgrade()) and bool(_values(found.headers, b"upgrade"))
+    wanted = {v.strip().lower() for v in _values(found.headers, b"upgrade")}
+    # HTTP/2 behind an upgrade would be a tunnel past every rule of the Ingress: it is not passed on (RFC 9110, 7.8).
+    upgrade = (
+        bool(parser.should_upgrade()) and bool(wanted) and not any(b"h2c" in v for v in wanted)
+    )
     if upgrade and (chunked or length):
         # Whether the body or the new protocol comes next would be a guess.
         raise BadMessage(400, "an upgrade with a body is not understood")
@@ -105,6 +111,8 @@ def parse_request(raw: bytes) -> Head:
 
 def _origin_form(target: bytes, headers: Headers) -> tuple[bytes, Headers]:
     """Return path and query; a target that names a host overrides the Host header (RFC 9112, 3.2.2)."""
+    if b"#" in target:
+        raise BadMessage(400, "a fragment is no part of a request's target")
     if target.startswith(b"/") or target == b"*":
         return target, headers
     found = _ABSOLUTE_FORM.fullmatch(target)
@@ -123,6 +131,8 @@ def host_of(request: Head) -> str:
     if len(hosts) != 1:
         raise BadMessage(400, "exactly one Host is needed")
     text = hosts[0].decode("latin-1").strip().lower()
+    if not _HOST.fullmatch(text):
+        raise BadMessage(400, "the Host is malformed")
     if text.startswith("["):
         return text.partition("]")[0] + "]"
     return text.partition(":")[0].rstrip(".")
@@ -205,7 +215,8 @@ def write_head(first: bytes, headers: Headers) -> bytes:
 
 
 _REASONS = {
-    400: "Bad Request", 404: "Not Found", 408: "Request Timeout", 431: "Request Header Fields Too Large",
+    400: "Bad Request", 404: "Not Found", 408: "Request Timeout",
+    429: "Too Many Requests", 431: "Request Header Fields Too Large",
     500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
     504: "Gateway Timeout", 505: "HTTP Version Not Supported",
 }  # fmt: skip

@@ -14,6 +14,7 @@ import structlog
 
 from reconciler.proxy import body, http
 from reconciler.proxy.body import SourceEnded
+from reconciler.proxy.clients import LINGER_SECONDS, PIECE_SECONDS, Client, Clients
 from reconciler.proxy.http import BadMessage, Head
 from reconciler.proxy.ingress import normal_path
 from reconciler.proxy.upstream import Pool, Upstream
@@ -27,13 +28,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: A client that says nothing for so long between requests is let go; an endpoint may think for so long (seconds).
-IDLE_SECONDS = 75.0
+#: An endpoint may think for so long, in seconds.
 ANSWER_SECONDS = 300.0
-#: A client that is told to close while it still sends is listened to for so long, in seconds.
-LINGER_SECONDS = 2.0
-#: Client connections at once.
-MOST_CLIENTS = 4096
 
 #: Requests that may be sent again when nothing of an answer has come (RFC 9110, 9.2.2).
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
@@ -49,23 +45,6 @@ _NOT_BELIEVED = frozenset(
 
 class _Stale(Exception):
     """A connection was closed before it answered."""
-
-
-class _Client:
-    """One client connection. ``unread``: it may still be sending what nobody reads.
-
-    ``service`` and ``code`` are those of its request under way: where it goes, and what it was answered (0: nothing yet).
-    """
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.address = str((writer.get_extra_info("peername") or ("",))[0])
-        self.port = int((writer.get_extra_info("sockname") or ("", 0))[1])
-        self.scheme = "https" if writer.get_extra_info("ssl_object") else "http"
-        self.unread = False
-        self.service = ("", "")
-        self.code = 0
 
 
 class IngressProxy:
@@ -85,11 +64,12 @@ class IngressProxy:
         self._balancer = balancer
         self.pool = Pool(dialer)
         self._measures = measures
+        self._clients = Clients(measures)
 
     @property
     def clients(self) -> int:
         """How many client connections are open."""
-        return self._measures.clients
+        return len(self._clients)
 
     def retire(self) -> None:
         """Let every client go after its next answer: closing before would lose a request that is on its way."""
@@ -97,11 +77,11 @@ class IngressProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client until it goes or asks to close. Raises nothing."""
-        client = _Client(reader, writer)
-        self._measures.clients += 1
+        client = Client(reader, writer)
+        refusal = self._clients.enter(client)
         try:
-            if self._measures.clients > MOST_CLIENTS:
-                await _refuse(client, 503, "too many connections", close=True)
+            if refusal is not None:
+                await _refuse(client, refusal.status, str(refusal), close=True)
                 return
             while await self._one(client):
                 pass
@@ -115,21 +95,20 @@ class IngressProxy:
         except Exception:
             log.exception("a request could not be served")
         finally:
-            self._measures.clients -= 1
+            self._clients.leave(client)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _one(self, client: _Client) -> bool:
+    async def _one(self, client: Client) -> bool:
         """Serve one request; returns whether the connection is kept."""
         try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                raw = await client.reader.readuntil(b"\r\n\r\n")
-        except (TimeoutError, asyncio.IncompleteReadError):
-            return False
-        except asyncio.LimitOverrunError:
+            raw = await client.head()
+        except BadMessage as error:
             client.unread = True
-            return await _refuse(client, 431, "the head is too large", close=True)
+            return await _refuse(client, error.status, str(error), close=True)
+        if raw is None:
+            return False
         began = asyncio.get_running_loop().time()
         client.service, client.code = ("", ""), 0
         try:
@@ -138,7 +117,7 @@ class IngressProxy:
             took = asyncio.get_running_loop().time() - began
             self._measures.answered(client.service, client.code, took)
 
-    async def _route(self, client: _Client, raw: bytes) -> bool:
+    async def _route(self, client: Client, raw: bytes) -> bool:
         """Find who answers the request that begins with this head, and pass it on; returns whether the connection is kept."""
         try:
             request = http.parse_request(raw)
@@ -161,7 +140,7 @@ class IngressProxy:
             return await _answer(client, request, 503, why)
         return await self._forward(client, request, port)
 
-    async def _forward(self, client: _Client, request: Head, port: ServicePort) -> bool:
+    async def _forward(self, client: Client, request: Head, port: ServicePort) -> bool:
         """Find an endpoint that takes the request."""
         tried: set[Endpoint] = set()
         while True:
@@ -177,7 +156,7 @@ class IngressProxy:
 
     async def _try(
         self,
-        client: _Client,
+        client: Client,
         request: Head,
         port: ServicePort,
         endpoint: Endpoint,
@@ -225,7 +204,7 @@ class IngressProxy:
 class _Sending:
     """A request's body under way, beside the wait for its answer."""
 
-    def __init__(self, client: _Client, request: Head, upstream: Upstream) -> None:
+    def __init__(self, client: Client, request: Head, upstream: Upstream) -> None:
         self._client = client
         self._request = request
         self._upstream = upstream
@@ -250,7 +229,7 @@ class _Sending:
         try:
             await body.send(
                 self._client.reader, self._request, self._upstream.writer,
-                chunked=self._request.chunked,
+                chunked=self._request.chunked, source_seconds=PIECE_SECONDS,
             )  # fmt: skip
         except OSError:
             return False
@@ -307,7 +286,7 @@ async def _response_head(upstream: Upstream, request: Head) -> Head:
 
 
 async def _pass_on(
-    client: _Client, request: Head, upstream: Upstream, response: Head, sending: _Sending
+    client: Client, request: Head, upstream: Upstream, response: Head, sending: _Sending
 ) -> tuple[bool, bool]:
     """Write the answer; returns whether the client's and the endpoint's connections are kept.
 
@@ -316,6 +295,7 @@ async def _pass_on(
     client.code = response.status
     if response.status == 101:
         client.writer.write(http.write_head(b"HTTP/1.1 101 Switching Protocols", response.headers))
+        client.keep_alive()
         await body.tunnel((client.reader, client.writer), (upstream.reader, upstream.writer))
         return False, False
     bodiless = request.method == b"HEAD" or response.status in (204, 304)
@@ -329,7 +309,13 @@ async def _pass_on(
     if not bodiless:
         upstream.acknowledge()
         try:
-            await body.send(upstream.reader, response, client.writer, chunked=chunked)
+            await body.send(
+                upstream.reader,
+                response,
+                client.writer,
+                chunked=chunked,
+                sink_seconds=PIECE_SECONDS,
+            )
         except BadMessage as error:
             raise SourceEnded from error
         except TimeoutError as error:
@@ -340,14 +326,14 @@ async def _pass_on(
     return keep and complete, complete and response.keep_alive and not until_close
 
 
-async def _answer(client: _Client, request: Head, status: int, why: str) -> bool:
+async def _answer(client: Client, request: Head, status: int, why: str) -> bool:
     client.unread = request.has_body
     close = request.has_body or not request.keep_alive or request.upgrade
     return await _refuse(client, status, why, close=close, bodiless=request.method == b"HEAD")
 
 
 async def _refuse(
-    client: _Client, status: int, why: str, *, close: bool, bodiless: bool = False
+    client: Client, status: int, why: str, *, close: bool, bodiless: bool = False
 ) -> bool:
     client.code = status
     client.writer.write(http.plain_answer(status, why, close=close, bodiless=bodiless))
@@ -355,7 +341,7 @@ async def _refuse(
     return not close
 
 
-def _request_head(request: Head, client: _Client) -> bytes:
+def _request_head(request: Head, client: Client) -> bytes:
     headers = [(k, v) for k, v in http.passed_on(request) if k.lower() not in _NOT_BELIEVED]
     address = client.address.encode()
     headers += [
