@@ -23,9 +23,8 @@ from reconciler.clock import rfc3339
 from reconciler.errors import (
     AlreadyExists,
     BadRequest,
-    Invalid,
 )
-from reconciler.registry import admission, defaults, reads, refusals, strategy
+from reconciler.registry import admission, defaults, naming, reads, refusals, strategy
 from reconciler.registry.allocation import ServiceAllocator
 from reconciler.registry.log import RevisionLog
 from reconciler.registry.measures import held
@@ -103,7 +102,7 @@ class Registry:
     # -- reads ---------------------------------------------------------------------------------------------------
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
-        found = self._log.cache.get(_key(kind, name, namespace))
+        found = self._log.cache.get(naming.key_of(kind, name, namespace))
         if found is None:
             raise refusals.not_found(kind, name)
         return found
@@ -168,10 +167,10 @@ class Registry:
         meta = obj.setdefault("metadata", {})
         if not isinstance(meta, dict):
             raise BadRequest("metadata must be a mapping")
-        _place_in_namespace(obj, kind)
+        naming.place_in_namespace(obj, kind)
         if meta.get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
-        key = self._name(obj, kind)
+        key = naming.name(obj, kind, self._log, self._entropy)
         if self._log.head(key) is not None:
             raise AlreadyExists(
                 f'{kind.resource} "{key.name}" already exists',
@@ -235,7 +234,7 @@ class Registry:
         field_manager: str = "",
         dry_run: bool = False,
     ) -> Object:
-        key = _key(kind, name, namespace)
+        key = naming.key_of(kind, name, namespace)
         before = self._log.head(key)
         if before is None:
             raise refusals.not_found(kind, name)
@@ -270,7 +269,7 @@ class Registry:
             raise BadRequest("fieldManager is required for apply patch")
         kind = self._kind(obj)
         obj = {**obj, "metadata": dict(obj.get("metadata") or {})}
-        _place_in_namespace(obj, kind)
+        naming.place_in_namespace(obj, kind)
         if obj["metadata"].get("managedFields"):
             raise BadRequest("metadata.managedFields must be nil")
         key = Key.of(obj)
@@ -364,7 +363,7 @@ class Registry:
         namespace: str = "",
         options: DeleteOptions = DeleteOptions(),  # noqa: B008 - immutable
     ) -> Object:
-        key = _key(kind, name, namespace)
+        key = naming.key_of(kind, name, namespace)
         before = self._log.head(key)
         if before is None:
             raise refusals.not_found(kind, name)
@@ -400,60 +399,15 @@ class Registry:
         await self._log.commit(key, revision, before, None, last)
         return last
 
-    # -- names and kinds -----------------------------------------------------------------------------------------
-
     def _kind(self, obj: Object) -> Kind:
-        kind = kinds.kind_of(obj)
-        if not kind.kind or not kind.version:
-            raise BadRequest("an object needs apiVersion and kind")
-        if not kind.known:
-            for definition in self._log.cache.list(
-                "apiextensions.k8s.io", "CustomResourceDefinition"
-            ):
-                spec = definition.get("spec") or {}
-                if spec.get("group") == kind.group and (
-                    (spec.get("names") or {}).get("kind") == kind.kind
-                ):
-                    return kind._replace(
-                        plural=spec["names"].get("plural", kind.plural),
-                        namespaced=spec.get("scope") != "Cluster",
-                    )
-        return kind
+        return naming.kind_of(
+            obj, self._log.cache.list("apiextensions.k8s.io", "CustomResourceDefinition")
+        )
 
     def _listed(self, kind: Kind) -> Iterator[Object]:
         return self._log.cache.list(kind.group, kind.kind)
-
-    def _name(self, obj: Object, kind: Kind) -> Key:
-        """Return a new object's key, its name generated where it asks for that (M05)."""
-        meta = obj["metadata"]
-        if meta.get("name"):
-            return Key.of(obj)
-        base = meta.get("generateName")
-        if not base:
-            raise Invalid(
-                f'{kind.kind} "" is invalid: metadata.name: Required value: name or generateName is required',
-                kind=kind.kind, group=kind.group,
-            )  # fmt: skip
-        for _ in range(8):
-            meta["name"] = str(base)[:58] + self._entropy.suffix()
-            key = Key.of(obj)
-            if self._log.head(key) is None:
-                return key
-        raise AlreadyExists(f"no free name found for {base!r}: try again", kind=kind.plural)
 
 
 def revision_text(obj: Object) -> str:
     """Return metadata.resourceVersion as it stands."""
     return str((obj.get("metadata") or {}).get("resourceVersion") or "")
-
-
-def _key(kind: Kind, name: str, namespace: str) -> Key:
-    return Key(kind.group, kind.kind, namespace if kind.namespaced else "", name)
-
-
-def _place_in_namespace(obj: Object, kind: Kind) -> None:
-    meta = obj["metadata"]
-    if not kind.namespaced:
-        meta.pop("namespace", None)
-    elif not meta.get("namespace"):
-        meta["namespace"] = "default"
