@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from reconciler import __version__
+from reconciler.api import kinds as kind_table
 from reconciler.apiserver import ApiServer, Observing
 from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.config.address import Address, parse_address
@@ -21,6 +22,7 @@ from reconciler.controllers import all_controllers
 from reconciler.daemon import (
     collector,
     identity,
+    images,
     machine,
     migration,
     proxy,
@@ -43,13 +45,14 @@ from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet
 from reconciler.proxy import ProxyLink
 from reconciler.registry import Registry
 from reconciler.runtime.memory import MemoryRuntime
-from reconciler.runtime.process import ImageMapping, ProcessRuntime
+from reconciler.runtime.process import ProcessRuntime
 from reconciler.scheduler import Scheduler
 from reconciler.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
+    from reconciler.api.objects import Object
     from reconciler.clock import Clock
     from reconciler.daemon.options import Options
     from reconciler.gitops import notify
@@ -90,20 +93,19 @@ async def run(
         await daemon.close()
 
 
-def make_runtime(options: Options, clock: Clock) -> Runtime:
+def make_runtime(
+    options: Options, clock: Clock, applications: Callable[[], Iterable[Object]]
+) -> Runtime:
     """Return the runtime that the options name. Raises ``ConfigError`` for one that is not there."""
     config = options.config
     pods, services = config.network.pod_cidr, config.network.service_cidr
     if config.runtime.name == "memory":
         return MemoryRuntime(clock=clock, pod_cidr=pods, service_cidr=services)
     if config.runtime.name == "process":
-        images = tuple(
-            ImageMapping(i.image, i.command, i.env, i.working_dir)
-            for i in config.runtime.process.images
-        )
         return ProcessRuntime(
-            options.state_dir, clock=clock, images=images, pod_cidr=pods, service_cidr=services
-        )
+            options.state_dir, clock=clock, pod_cidr=pods, service_cidr=services,
+            images=lambda: images.mappings(config.runtime.process.images, applications()),
+        )  # fmt: skip
     raise ConfigError(f"unknown runtime {config.runtime.name!r}: process and memory are available")
 
 
@@ -115,13 +117,16 @@ class _Daemon:
         self._stop = stop
         self._clock = SystemClock()
         self._entropy = SystemEntropy()
-        self._runtime = make_runtime(options, self._clock)
+        self._runtime = make_runtime(options, self._clock, self._applications)
         self._ends_runtime = False
         self._notifier = Notifier.from_environment(self._clock, os.environ)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._metrics_at: Address | None = None
         self._webhook_at = ""
         self._notify: notify.Notifier | None = None
+
+    def _applications(self) -> Iterable[Object]:
+        return self._cache.snapshot.list(kind_table.APPLICATION)
 
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
         """Open what has a beginning and an end: runtime, store."""

@@ -31,7 +31,7 @@ def required(images: Sequence[ImageMapping], image: str) -> ImageMapping:
         return mapping
     raise RuntimeFailure(
         f"the process runtime has no program for image {image!r}: give the container a command, "
-        "or add to reconciler.yaml:\n"
+        "or add to reconciler.yaml (or the images alone to an Application's spec):\n"
         f'runtime: {{process: {{images: [{{image: "{image}", command: [PROGRAM, ARGUMENT]}}]}}}}',
         reason="ErrImageNeverPull",
     )

@@ -15,7 +15,7 @@ from reconciler.runtime.process.fields import HONOURED, NEEDS_NAMESPACES
 from reconciler.runtime.process.supervisor import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from reconciler.clock import Clock
@@ -78,19 +78,19 @@ class ProcessNetwork:
 
 
 class ProcessRuntime:
-    """Implements ``cri.Runtime``."""
+    """Implements ``cri.Runtime``. ``images`` tells what images without a command mean, whenever one is needed."""
 
     def __init__(
         self,
         state_dir: Path,
         *,
         clock: Clock,
-        images: Sequence[image_names.ImageMapping] = (),
+        images: Callable[[], Sequence[image_names.ImageMapping]] = tuple,
         pod_cidr: str = "10.244.0.0/16",
         service_cidr: str = "10.96.0.0/12",
     ) -> None:
         self._clock = clock
-        self._images = tuple(images)
+        self._images = images
         self._connection = Connection(state_dir.absolute(), (pod_cidr, service_cidr), self._push)
         self._network = ProcessNetwork(self._connection, pod_cidr, service_cidr)
         self._subscribers: set[asyncio.Queue[cri.RuntimeEvent | None]] = set()
@@ -160,7 +160,7 @@ class ProcessRuntime:
     async def ensure_image(self, image: str, pull_policy: str, *, needs_command: bool) -> str:
         del pull_policy  # there is nothing to pull
         if needs_command:
-            image_names.required(self._images, image)
+            image_names.required(self._images(), image)
         return image
 
     async def run_pod_sandbox(self, config: cri.SandboxConfig) -> cri.SandboxStatus:
@@ -179,7 +179,7 @@ class ProcessRuntime:
         asked = plain(config)
         asked["argv"] = [*config.command, *config.args]
         if not config.command:
-            mapping = image_names.required(self._images, config.image)
+            mapping = image_names.required(self._images(), config.image)
             asked["argv"] = [*mapping.command, *config.args]
             asked["env"] = {**mapping.env, **config.env}
             asked["working_dir"] = config.working_dir or mapping.working_dir

@@ -32,7 +32,7 @@ async def runtime(tmp_path: Path) -> AsyncIterator[ProcessRuntime]:
     made = ProcessRuntime(
         tmp_path,
         clock=SystemClock(),
-        images=[ImageMapping("greeter:*", ("echo", "from the image"))],
+        images=lambda: [ImageMapping("greeter:*", ("echo", "from the image"))],
     )
     try:
         await made.open()
