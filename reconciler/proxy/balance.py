@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from reconciler.clock import Clock
-    from reconciler.proxy.table import Endpoint, PortKey, RoutingTable, ServicePort
+    from reconciler.proxy.listeners import Endpoint, PortKey, ServicePort
+    from reconciler.proxy.table import RoutingTable
 
 #: Clients whose affinity is remembered.
 MOST_CLIENTS = 50_000

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import socket
 
     from reconciler.clock import Clock
-    from reconciler.proxy.table import Endpoint
+    from reconciler.proxy.listeners import Endpoint
     from reconciler.runtime.cri import Network
 
 #: Sockets fetched at once, and how few are left when more are fetched.

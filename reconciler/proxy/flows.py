@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reconciler.clock import Clock
-    from reconciler.proxy.table import Endpoint
+    from reconciler.proxy.listeners import Endpoint
 
 #: A TCP connection on which nothing moved for so long holds nothing under way, in seconds.
 QUIET_SECONDS = 1.0

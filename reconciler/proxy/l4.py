@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from reconciler.proxy.balance import Balancer
     from reconciler.proxy.dial import Dialer
     from reconciler.proxy.flows import Flow, Flows
+    from reconciler.proxy.listeners import Endpoint, Listener
     from reconciler.proxy.measures import ProxyMeasures
-    from reconciler.proxy.table import Endpoint, Listener, RoutingTable
+    from reconciler.proxy.table import RoutingTable
 
 log = structlog.get_logger(__name__)
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from reconciler.proxy.balance import Balancer
     from reconciler.proxy.dial import Dialer
     from reconciler.proxy.flows import Flows
+    from reconciler.proxy.listeners import Endpoint, ServicePort
     from reconciler.proxy.measures import ProxyMeasures
-    from reconciler.proxy.table import Endpoint, RoutingTable, ServicePort
+    from reconciler.proxy.table import RoutingTable
 
 log = structlog.get_logger(__name__)
 

@@ -14,6 +14,7 @@ from reconciler.api import kinds
 from reconciler.api.objects import Object, name_of, namespace_of
 from reconciler.errors import ReconcilerError
 from reconciler.proxy import frames
+from reconciler.proxy.hostports import wants_host_ports
 from reconciler.proxy.proxy import Proxy
 from reconciler.telemetry.measures import Family
 
@@ -235,11 +236,23 @@ class ProxyLink:
 
 
 def _is_wanted(obj: Object) -> bool:
-    """Whether a proxy may have to know an object: of Secrets, those that hold a certificate."""
-    return obj.get("kind") != kinds.SECRET.kind or "tls.crt" in (obj.get("data") or {})
+    """Whether a proxy may have to know an object: of Secrets, those that hold a certificate; of Pods, those with a hostPort."""
+    kind = obj.get("kind")
+    if kind == kinds.POD.kind:
+        return wants_host_ports(obj)
+    return kind != kinds.SECRET.kind or "tls.crt" in (obj.get("data") or {})
 
 
 def _lean(obj: Object) -> Object:
     """Return an object without what no proxy reads."""
     meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
-    return {**obj, "metadata": meta}
+    if obj.get("kind") != kinds.POD.kind:
+        return {**obj, "metadata": meta}
+    # What a Pod is told to run (and its environment) is nobody else's.
+    spec = {
+        kind: [{k: c[k] for k in ("ports", "restartPolicy") if k in c} for c in containers]
+        for kind in ("initContainers", "containers")
+        if (containers := (obj.get("spec") or {}).get(kind))
+    }
+    status = {k: v for k, v in (obj.get("status") or {}).items() if k in ("podIP", "phase")}
+    return {"kind": obj["kind"], "metadata": meta, "spec": spec, "status": status}

@@ -6,8 +6,8 @@ import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.proxy import message
+from reconciler.proxy.listeners import PortKey
 from reconciler.proxy.message import Record
-from reconciler.proxy.table import PortKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,12 +14,13 @@ from reconciler.proxy import dns, http
 from reconciler.proxy.balance import Balancer
 from reconciler.proxy.dial import Dialer
 from reconciler.proxy.flows import Flows
+from reconciler.proxy.hostports import wants_host_ports
 from reconciler.proxy.l4 import TcpListener
 from reconciler.proxy.l7 import IngressProxy
 from reconciler.proxy.measures import ProxyMeasures
 from reconciler.proxy.names import ClusterNames
 from reconciler.proxy.sockets import Sockets
-from reconciler.proxy.table import Change, Listener, RoutingTable, slice_service
+from reconciler.proxy.table import Change, RoutingTable, slice_service
 from reconciler.proxy.tls import Certificates
 from reconciler.proxy.udp import UdpListener
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.clock import Clock, Entropy
+    from reconciler.proxy.listeners import Listener
     from reconciler.proxy.mirror import Objects
     from reconciler.runtime.cri import Network
     from reconciler.telemetry.measures import Family
@@ -51,6 +53,7 @@ class Proxy:
         kinds.INGRESS,
         kinds.INGRESS_CLASS,
         kinds.SECRET,
+        kinds.POD,
     )
 
     def __init__(
@@ -95,11 +98,13 @@ class Proxy:
         self.ready = asyncio.Event()
         objects.subscribe(kinds.SERVICE, self._service_changed)
         objects.subscribe(kinds.ENDPOINT_SLICE, self._slice_changed)
+        objects.subscribe(kinds.POD, self._pod_changed)
         objects.subscribe(kinds.INGRESS, self._ingress_changed)
         objects.subscribe(kinds.INGRESS_CLASS, self._class_changed)
         for kind, changed in (
             (kinds.SERVICE, self._service_changed),
             (kinds.ENDPOINT_SLICE, self._slice_changed),
+            (kinds.POD, self._pod_changed),
             (kinds.INGRESS_CLASS, self._class_changed),
             (kinds.INGRESS, self._ingress_changed),
         ):
@@ -121,7 +126,7 @@ class Proxy:
         found = [f"{what}: {why}" for what, why in sorted(self._problems.items())]
         for listener, names in sorted(self._table.conflicts().items()):
             found += [
-                f"Service {namespace}/{name}: {_title(listener)} belongs to an older Service"
+                f"{_claimant(namespace, name)}: {_title(listener)} belongs to an older one"
                 for namespace, name in names
             ]
         return found
@@ -255,7 +260,9 @@ class Proxy:
     async def _bind(self, listener: Listener) -> socket.socket:
         name, datagram = _title(listener), listener.protocol == "UDP"
         if listener.outside:
-            return self.sockets.outside(name, listener.port, "another port", datagram=datagram)
+            return self.sockets.outside(
+                name, listener.port, "another port", datagram=datagram, address=listener.address
+            )
         return await self.sockets.inside(name, listener.address, listener.port, datagram=datagram)
 
     async def _serve_dns(self, tried: asyncio.Event) -> None:
@@ -298,6 +305,11 @@ class Proxy:
         if new is not None and joined is not None:
             self._apply(self._table.set_slice(joined, name_of(new), new))
 
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        if obj is not None and wants_host_ports(obj):
+            self._apply(self._table.set_pod((namespace_of(obj), name_of(obj)), new))
+
     def _ingress_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
         if obj is not None:
@@ -313,6 +325,12 @@ class Proxy:
         return self._objects.snapshot.get(kinds.SECRET, *place) if place is not None else None
 
 
+def _claimant(namespace: str, name: str) -> str:
+    """Return who wants a listener, as a user would write it."""
+    pod = name.removeprefix("Pod/")
+    return f"Service {namespace}/{name}" if pod == name else f"Pod {namespace}/{pod}"
+
+
 def _title(listener: Listener) -> str:
-    where = "the host" if listener.outside else listener.address
+    where = (listener.address or "the host") if listener.outside else listener.address
     return f"{listener.protocol} {where}:{listener.port}"

@@ -53,16 +53,21 @@ class Sockets:
         self._open[name] = found
         return found
 
-    def outside(self, name: str, port: int, flag: str, *, datagram: bool = False) -> socket.socket:
-        """Return a socket on the host; ``flag`` is what the user would choose another port with.
+    def outside(
+        self, name: str, port: int, flag: str, *, datagram: bool = False, address: str = ""
+    ) -> socket.socket:
+        """Return a socket on the host, at its usual address unless another is given.
+
+        ``flag`` is what the user would choose another port with.
 
         Raises ``ReconcilerError`` when it cannot be had.
         """
         # Asked for at another place it is another socket.
-        name = f"{name} at {self._listen}:{port}"
+        address = address or self._listen
+        name = f"{name} at {address}:{port}"
         found = self._taken(name)
         if found is None:
-            found = self._bind(port, flag, datagram=datagram)
+            found = _bind(address, port, flag, datagram=datagram)
         self._open[name] = found
         return found
 
@@ -74,29 +79,28 @@ class Sockets:
         taken.setblocking(False)
         return taken
 
-    def _bind(self, port: int, flag: str, *, datagram: bool) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._listen else socket.AF_INET
-        # The protocol is named because asyncio turns Nagle's algorithm off only where it is.
-        kind, protocol = (
-            (socket.SOCK_DGRAM, socket.IPPROTO_UDP)
-            if datagram
-            else (socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        )
-        sock = socket.socket(family, kind, protocol)
-        try:
-            if not datagram:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self._listen, port))
-            if not datagram:
-                sock.listen(BACKLOG)
-            sock.setblocking(False)
-        except OSError as error:
-            sock.close()
-            taken = error.errno == errno.EADDRINUSE
-            why = (
-                "is taken: choose another with" if taken else f"cannot be used ({error.strerror}):"
-            )
-            raise ReconcilerError(
-                f"port {port} on {self._listen} {why} {flag} (0 = any free one)"
-            ) from error
-        return sock
+
+def _bind(address: str, port: int, flag: str, *, datagram: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # The protocol is named because asyncio turns Nagle's algorithm off only where it is.
+    kind, protocol = (
+        (socket.SOCK_DGRAM, socket.IPPROTO_UDP)
+        if datagram
+        else (socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    )
+    sock = socket.socket(family, kind, protocol)
+    try:
+        if not datagram:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        if not datagram:
+            sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        taken = error.errno == errno.EADDRINUSE
+        why = "is taken: choose another with" if taken else f"cannot be used ({error.strerror}):"
+        raise ReconcilerError(
+            f"port {port} on {address} {why} {flag} (0 = any free one)"
+        ) from error
+    return sock

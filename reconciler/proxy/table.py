@@ -1,10 +1,12 @@
-"""Services and EndpointSlices become a routing table. Pure; every change costs what it touches."""
+"""Services, EndpointSlices and the Pods with a hostPort become a routing table. Pure; every change costs what it touches."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from reconciler.proxy.hostports import host_ports_of
 from reconciler.proxy.ingress import IngressTable
+from reconciler.proxy.listeners import Endpoint, Listener, PortKey, ServicePort
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Object
@@ -13,38 +15,6 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 
 #: (namespace, name)
 Name = tuple[str, str]
-
-
-class Endpoint(NamedTuple):
-    """Where a connection may go."""
-
-    address: str
-    port: int
-
-
-class PortKey(NamedTuple):
-    """One port of one Service."""
-
-    namespace: str
-    name: str
-    port: str  # the port's name; empty where the Service has one port without a name
-
-
-class Listener(NamedTuple):
-    """An address and port that is served. ``outside``: on the host, for NodePort and LoadBalancer."""
-
-    address: str
-    port: int
-    protocol: str
-    outside: bool = False
-
-
-class ServicePort(NamedTuple):
-    """What a Service says of one of its ports."""
-
-    key: PortKey
-    number: int
-    affinity_seconds: float = 0.0
 
 
 class Change(NamedTuple):
@@ -60,6 +30,7 @@ class RoutingTable:
 
     def __init__(self) -> None:
         self._services: dict[Name, Object] = {}
+        self._born: dict[Name, str] = {}
         self._slices: dict[Name, dict[str, Object]] = {}
         self._listeners: dict[Listener, ServicePort] = {}
         self._addresses: dict[str, set[tuple[Name, str]]] = {}
@@ -111,8 +82,37 @@ class RoutingTable:
             self._services.pop(name, None)
         else:
             self._services[name] = service
+        added, removed = self._claim(
+            name, service, listeners_of(service) if service is not None else {}
+        )
+        if service is not None:
+            self._ports[name] = ports_of(service)
+        else:
+            self._ports.pop(name, None)
+        drained = self._resolve(name)
+        return Change(added, removed, drained)
+
+    def set_pod(self, name: Name, pod: Object | None) -> Change:
+        """Take in a Pod that asks for ports of the host, as it is now (None: it is gone)."""
+        place = (name[0], f"Pod/{name[1]}")
+        wanted = host_ports_of(pod) if pod is not None else {}
+        claims = {listener: port for listener, (port, _) in wanted.items()}
+        added, removed = self._claim(place, pod, claims)
+        before = {e for key in self._resolved.pop(place, ()) for e in self._backends.pop(key, ())}
+        for port, endpoint in wanted.values():
+            self._backends[port.key] = (endpoint,)
+        if wanted:
+            self._resolved[place] = tuple(port.key for port, _ in wanted.values())
+        after = {endpoint for _, endpoint in wanted.values()}
+        return Change(added, removed, frozenset(before - after))
+
+    def _claim(
+        self, name: Name, claimant: Object | None, now: dict[Listener, ServicePort]
+    ) -> tuple[frozenset[Listener], frozenset[Listener]]:
+        """Note what is listened on for a Service or Pod; returns the listeners that are new, and those that are no more."""
         before = self._by_service.get(name, frozenset())
-        now = listeners_of(service) if service is not None else {}
+        if claimant is not None:
+            self._born[name] = claimant["metadata"].get("creationTimestamp") or ""
         added, removed = set(), set()
         for listener in before | now.keys():
             claims = self._claims.setdefault(listener, {})
@@ -131,20 +131,16 @@ class RoutingTable:
             self._by_service[name] = frozenset(now)
         else:
             self._by_service.pop(name, None)
-        if service is not None:
-            self._ports[name] = ports_of(service)
-        else:
-            self._ports.pop(name, None)
-        drained = self._resolve(name)
-        return Change(frozenset(added), frozenset(removed), drained)
+        if claimant is None:
+            self._born.pop(name, None)
+        return frozenset(added), frozenset(removed)
 
     def _age(self, name: Name) -> tuple[str, Name]:
-        """Order Services by age: of two that want one address and port, the older has it."""
-        service = self._services.get(name) or {"metadata": {}}
-        return (service["metadata"].get("creationTimestamp") or "", name)
+        """Order Services and Pods by age: of two that want one address and port, the older has it."""
+        return (self._born.get(name, ""), name)
 
     def conflicts(self) -> dict[Listener, tuple[Name, ...]]:
-        """Return the listeners that more than one Service wants, with those that do not have them."""
+        """Return the listeners that more than one Service or Pod wants, with those that do not have them."""
         return {
             listener: tuple(sorted(claims, key=self._age)[1:])
             for listener, claims in self._claims.items()
@@ -178,14 +174,15 @@ class RoutingTable:
         """Work out a Service's backends anew; returns those that were there and are not any more."""
         service = self._services.get(name)
         pieces = self._slices.get(name, {})
-        wanted = {p.key: p for p in self._ports.get(name, ())}
+        wanted = {p.key for p in self._ports.get(name, ())}
+        wanted |= {self._claims[x][name].key for x in self._by_service.get(name, ())}
         before: set[Endpoint] = set()
         for key in self._resolved.pop(name, ()):
             before.update(self._backends.pop(key, ()))
         after: set[Endpoint] = set()
         publish = bool(((service or {}).get("spec") or {}).get("publishNotReadyAddresses"))
         for key in wanted:
-            found = endpoints_of(pieces, key.port, publish_not_ready=publish)
+            found = endpoints_of(pieces, key.port, publish_not_ready=publish, local=key.local)
             if found:
                 self._backends[key] = found
                 after.update(found)
@@ -237,22 +234,38 @@ def listeners_of(service: Object) -> dict[Listener, ServicePort]:
     """Return what is listened on for a Service."""
     spec = service.get("spec") or {}
     address = spec.get("clusterIP") or "None"
+    inside = spec.get("internalTrafficPolicy") == "Local"
+    outside = spec.get("externalTrafficPolicy") == "Local"
     found: dict[Listener, ServicePort] = {}
     for port, entry in zip(spec.get("ports") or (), ports_of(service), strict=False):
-        protocol = port.get("protocol") or "TCP"
+        protocol, number = port.get("protocol") or "TCP", port["port"]
+        from_outside = _of(entry, local=outside)
         if address != "None":
-            found[Listener(address, port["port"], protocol)] = entry
+            found[Listener(address, number, protocol)] = _of(entry, local=inside)
         if port.get("nodePort"):
-            found[Listener("", port["nodePort"], protocol, outside=True)] = entry
+            found[Listener("", port["nodePort"], protocol, outside=True)] = from_outside
         if spec.get("type") == "LoadBalancer":
-            found[Listener("", port["port"], protocol, outside=True)] = entry
+            found[Listener("", number, protocol, outside=True)] = from_outside
+        for own in spec.get("externalIPs") or ():
+            found[Listener(own, number, protocol, outside=True)] = from_outside
     return found
 
 
+def _of(port: ServicePort, *, local: bool) -> ServicePort:
+    return port._replace(key=port.key._replace(local=True)) if local else port
+
+
 def endpoints_of(
-    pieces: dict[str, Object], port_name: str, *, publish_not_ready: bool = False
+    pieces: dict[str, Object],
+    port_name: str,
+    *,
+    publish_not_ready: bool = False,
+    local: bool = False,
 ) -> tuple[Endpoint, ...]:
-    """Return the endpoints for new connections: the ready ones, else those that still serve while they end (KEP-1669)."""
+    """Return the endpoints for new connections: the ready ones, else those that still serve while they end (KEP-1669).
+
+    ``local``: only those on a node. There is one; what is elsewhere (slices made by hand) names none.
+    """
     ready: list[Endpoint] = []
     ending: list[Endpoint] = []
     for name in sorted(pieces):
@@ -263,6 +276,8 @@ def endpoints_of(
         if not ports or not ports[0].get("port"):
             continue
         for endpoint in piece.get("endpoints") or ():
+            if local and not endpoint.get("nodeName"):
+                continue
             conditions = endpoint.get("conditions") or {}
             targets = [Endpoint(a, ports[0]["port"]) for a in (endpoint.get("addresses") or ())[:1]]
             if conditions.get("ready") is not False or publish_not_ready:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import socket
 
     from reconciler.proxy.balance import Balancer
-    from reconciler.proxy.table import Endpoint, Listener, RoutingTable
+    from reconciler.proxy.listeners import Endpoint, Listener
+    from reconciler.proxy.table import RoutingTable
     from reconciler.runtime.cri import Network
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from reconciler.proxy.dial import Dialer
-    from reconciler.proxy.table import Endpoint
+    from reconciler.proxy.listeners import Endpoint
 
 #: Idle connections kept to one endpoint.
 MOST_IDLE = 32

@@ -51,7 +51,9 @@ def _add(total: Amounts, more: Amounts) -> None:
 
 def host_ports(pod: Object) -> Iterator[tuple[str, int]]:
     """Return the (protocol, port) pairs that a Pod takes on its Node."""
-    for container in pod["spec"].get("containers") or ():
+    spec = pod["spec"]
+    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    for container in [*sidecars, *(spec.get("containers") or ())]:
         for port in container.get("ports") or ():
             if port.get("hostPort"):
                 yield port.get("protocol") or "TCP", int(port["hostPort"])

@@ -11,6 +11,7 @@ from reconciler.gitops.validate.deprecations import check_old_words, check_versi
 from reconciler.gitops.validate.external import check_external
 from reconciler.gitops.validate.honoured import not_honoured
 from reconciler.gitops.validate.metadata import check_shape
+from reconciler.gitops.validate.one_node import one_node
 from reconciler.gitops.validate.practices import check_practices
 from reconciler.gitops.validate.references import check_inside
 from reconciler.gitops.validate.served import check_kind
@@ -77,6 +78,7 @@ def check_alone(
     yield from check_external(document, checks.external)
     if honoured is not None:
         yield from not_honoured(document, honoured)
+        yield from one_node(document, honoured)
 
 
 def _schema(document: Document, validator: Validator | None) -> Iterator[Finding]:

@@ -64,6 +64,7 @@ def look_up(table: RoutingTable, name: str, kind: int = A) -> list[object] | Non
 
 
 def test_a_service_has_its_address(table: RoutingTable) -> None:
+    """Covers S18."""
     assert look_up(table, "web.default.svc.cluster.local") == ["127.96.0.1"]
     assert look_up(table, "web.default.svc.cluster.local", AAAA) == []
     assert look_up(table, "gone.default.svc.cluster.local") is None
@@ -71,13 +72,23 @@ def test_a_service_has_its_address(table: RoutingTable) -> None:
 
 
 def test_a_headless_service_has_its_ready_pods(table: RoutingTable) -> None:
+    """Covers S19 SS25."""
     assert look_up(table, "db.default.svc.cluster.local") == ["10.244.0.5", "10.244.0.6"]
     assert look_up(table, "db-1.db.default.svc.cluster.local") == ["10.244.0.6"]
     assert look_up(table, "db-2.db.default.svc.cluster.local") is None
 
 
+def test_a_headless_service_that_publishes_all_has_them_all(table: RoutingTable) -> None:
+    """A StatefulSet's Pods find each other before they are ready. Covers S19."""
+    table.set_service(
+        ("default", "db"), service("db", clusterIP="None", publishNotReadyAddresses=True)
+    )
+    assert look_up(table, "db-2.db.default.svc.cluster.local") == ["10.244.0.7"]
+    assert len(look_up(table, "db.default.svc.cluster.local") or ()) == 3
+
+
 def test_ports(table: RoutingTable) -> None:
-    """A headless Service's port is the Pods' own."""
+    """A headless Service's port is the Pods' own. Covers S20."""
     assert look_up(table, "_http._tcp.web.default.svc.cluster.local", SRV) == [
         (0, 100, 80, "web.default.svc.cluster.local")
     ]
@@ -145,6 +156,7 @@ async def test_an_answer_too_large_for_the_client_is_marked_as_cut(table: Routin
 
 
 async def test_an_alias_inside_the_cluster_comes_with_its_address(table: RoutingTable) -> None:
+    """Covers S21."""
     _, _, records = await resolve(table, "in.default.svc.cluster.local")
     assert [(r.type, r.value) for r in records] == [
         (CNAME, "web.default.svc.cluster.local"),

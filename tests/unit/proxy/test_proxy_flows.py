@@ -6,7 +6,7 @@ import asyncio
 
 from reconciler.clock import LoopClock, run_virtual
 from reconciler.proxy.flows import QUIET_SECONDS, Flows
-from reconciler.proxy.table import Endpoint
+from reconciler.proxy.listeners import Endpoint
 
 HERE, THERE = Endpoint("10.0.0.1", 80), Endpoint("10.0.0.2", 80)
 

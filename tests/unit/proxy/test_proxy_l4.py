@@ -53,6 +53,7 @@ async def test_connections_are_spread_and_each_may_end_one_way_first(world: Worl
 
 
 async def test_affinity_holds_until_the_endpoint_goes(world: World) -> None:
+    """Covers S07."""
     port = await name(world, "127.244.0.1")
     await name(world, "127.244.0.2", port)
     world.objects.put(service(sessionAffinity="ClientIP"))
@@ -65,6 +66,7 @@ async def test_affinity_holds_until_the_endpoint_goes(world: World) -> None:
 
 
 async def test_an_endpoint_that_refuses_is_passed_over_and_none_is_a_reset(world: World) -> None:
+    """Covers S16."""
     port = await name(world, "127.244.0.1")
     world.objects.put(service())
     world.objects.put(slice_of("web", "127.244.0.9", "127.244.0.1", port=port))

@@ -230,5 +230,5 @@ def test_a_mirror_tells_only_what_differs() -> None:
     heard.clear()
     mirror.replace([service("c")])
     assert sorted(heard) == [("a", True, False), ("b", True, False)]
-    mirror.put({"kind": "Pod", "metadata": {"name": "ignored"}})
+    mirror.put({"kind": "ConfigMap", "metadata": {"name": "ignored"}})
     assert len(heard) == 2

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.clock import LoopClock, run_virtual
+from reconciler.proxy.balance import Balancer
 from reconciler.proxy.ingress import IngressTable, normal_path
-from reconciler.proxy.table import Endpoint, Listener, PortKey, RoutingTable
+from reconciler.proxy.listeners import Endpoint, Listener, PortKey
+from reconciler.proxy.table import RoutingTable, ports_of
 from tests.unit.proxy.conftest import INGRESS_CLASS, ingress, service, slice_of
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ def backends(*endpoints: dict[str, Any]) -> list[str]:
 
 
 def test_only_ready_endpoints_get_new_connections() -> None:
+    """Covers S16."""
     assert backends(
         endpoint("1.1.1.1", ready=True),
         endpoint("1.1.1.2", ready=False, serving=False),
@@ -40,10 +44,76 @@ def test_only_ready_endpoints_get_new_connections() -> None:
 
 
 def test_where_none_is_ready_those_that_end_but_serve_do() -> None:
+    """Covers S16."""
     assert backends(
         endpoint("1.1.1.2", ready=False, serving=False, terminating=True),
         endpoint("1.1.1.3", ready=False, serving=True, terminating=True),
     ) == ["1.1.1.3"]
+
+
+def test_addresses_that_are_published_unready_get_connections() -> None:
+    table = RoutingTable()
+    table.set_service(WEB, service(publishNotReadyAddresses=True))
+    table.set_slice(WEB, "s", slice_of("web", endpoint("1.1.1.1", ready=False, serving=False)))
+    assert [e.address for e in table.backends(KEY)] == ["1.1.1.1"]
+
+
+def at(table: RoutingTable, listener: Listener) -> list[str]:
+    """Return where a listener's connections go."""
+    port = table.behind(listener)
+    return [e.address for e in table.backends(port.key)] if port is not None else []
+
+
+def test_local_policies_lead_to_pods_of_the_node_only() -> None:
+    """An endpoint that was written by hand is on no node. Covers S17."""
+    inside, outside = Listener("127.96.0.1", 80, "TCP"), Listener("", 30080, "TCP", outside=True)
+    here = {**endpoint("1.1.1.1", ready=True), "nodeName": "here"}
+    elsewhere = endpoint("1.1.1.2", ready=True)
+    node_port: dict[str, Any] = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}
+    table = RoutingTable()
+    table.set_slice(WEB, "s", slice_of("web", here, elsewhere))
+    table.set_service(WEB, service(**node_port))
+    assert at(table, inside) == at(table, outside) == ["1.1.1.1", "1.1.1.2"]
+    table.set_service(WEB, service(**node_port, externalTrafficPolicy="Local"))
+    assert at(table, inside) == ["1.1.1.1", "1.1.1.2"]
+    assert at(table, outside) == ["1.1.1.1"]
+    table.set_service(WEB, service(**node_port, internalTrafficPolicy="Local"))
+    assert at(table, inside) == ["1.1.1.1"]
+    assert at(table, outside) == ["1.1.1.1", "1.1.1.2"]
+    table.set_slice(WEB, "s", slice_of("web", elsewhere))
+    assert at(table, inside) == []
+    assert at(table, outside) == ["1.1.1.2"]
+
+
+def test_external_addresses_are_listened_on_at_the_services_port() -> None:
+    table = RoutingTable()
+    table.set_service(WEB, service(externalIPs=["192.0.2.5"]))
+    table.set_slice(WEB, "s", slice_of("web", "1.1.1.1"))
+    assert at(table, Listener("192.0.2.5", 80, "TCP", outside=True)) == ["1.1.1.1"]
+
+
+def test_affinity_is_forgotten_after_its_time_without_a_connection() -> None:
+    """Covers S07."""
+
+    async def story() -> None:
+        clock = LoopClock()
+        table = RoutingTable()
+        config = {"clientIP": {"timeoutSeconds": 60}}
+        table.set_service(WEB, service(sessionAffinity="ClientIP", sessionAffinityConfig=config))
+        table.set_slice(WEB, "s", slice_of("web", "1.1.1.1", "1.1.1.2"))
+        balancer = Balancer(table, clock)
+        port = table.find_port("default", "web", 80)
+        assert port is not None
+        first = balancer.choose(port, "client")
+        for _ in range(5):
+            await clock.sleep(59)
+            assert balancer.choose(port, "client") == first
+        await clock.sleep(60)
+        assert balancer.choose(port, "client") != first
+        unset = service(sessionAffinity="ClientIP")
+        assert ports_of(unset)[0].affinity_seconds == 10_800
+
+    run_virtual(story())
 
 
 def test_what_leaves_is_drained() -> None:

@@ -89,6 +89,18 @@ RUNTIME = (
         "The runtime does not act on the field. It is kept, and a cluster that does would.",
     ),
     Rule(
+        "runtime/host-port",
+        "warning",
+        "Ports of the host and rollouts",
+        "Two Pods of one node cannot have the same port of the host: a rollout has a gap, or waits for ever.",
+    ),
+    Rule(
+        "runtime/not-served",
+        "warning",
+        "What the proxy does not serve",
+        "A protocol or a kind of backend that is not passed on here.",
+    ),
+    Rule(
         "runtime/kind-not-run",
         "info",
         "Kinds that are only stored",
