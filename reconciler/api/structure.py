@@ -107,8 +107,12 @@ def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> Structure:
     return Structure(schema, root)
 
 
-@functools.cache
 def of(gvk: GroupVersionKind) -> Structure:
-    """Return the structure of a kind."""
-    schema = schemas.load(gvk) or {}
+    """Return the structure of a kind, by the schemas in force."""
+    return _of(schemas.current(), gvk)
+
+
+@functools.cache
+def _of(library: schemas.Library, gvk: GroupVersionKind) -> Structure:
+    schema = library.load(gvk) or {}
     return _resolve(schema, schema)

@@ -1,32 +1,43 @@
-"""The JSON Schemas of kinds: where they lie, and what in an object breaks them.
+"""The JSON Schemas of kinds: where they lie, where they come from, and what in an object breaks them.
 
 They are packaged as ``reconciler/schemas`` in the wheel and lie in ``schemas/`` of a checkout. Each is read and compiled
-when its kind is first met.
+when its kind is first met. A daemon knows those of its state directory too: ``use`` says so for all that runs in its context.
 """
 
 from __future__ import annotations
 
 import functools
-import json
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.api.objects import GroupVersionKind, Object
 from reconciler.api.schemas.explain import SchemaError, describe
+from reconciler.api.schemas.library import Library
+from reconciler.api.schemas.standalone import file_name
 from reconciler.api.schemas.validator import Validator
 
+if TYPE_CHECKING:
+    from contextvars import Token
+
 __all__ = [
+    "Library",
     "SchemaError",
     "Validator",
+    "current",
     "describe",
     "directory",
     "errors",
     "file_name",
     "is_valid",
     "load",
+    "packaged",
+    "use",
     "validator",
     "violations",
 ]
+
+_IN_FORCE: ContextVar[Library] = ContextVar("schemas")
 
 
 def directory() -> Path:
@@ -36,34 +47,30 @@ def directory() -> Path:
     return inside if inside.is_dir() else package.parent / "schemas"
 
 
-def file_name(gvk: GroupVersionKind) -> str:
-    """Return a kind's file: ``deployment-apps-v1.json``, ``pod-v1.json``."""
-    group = gvk.group.partition(".")[0]
-    parts = [gvk.kind.lower(), group, gvk.version] if group else [gvk.kind.lower(), gvk.version]
-    return "-".join(parts) + ".json"
-
-
 @functools.cache
+def packaged() -> Library:
+    """Return the schemas that come with this program."""
+    return Library(directory())
+
+
+def current() -> Library:
+    """Return the schemas that objects are held to in this context: the packaged ones where nothing else was said."""
+    return _IN_FORCE.get(None) or packaged()
+
+
+def use(library: Library) -> Token[Library]:
+    """Hold objects to other schemas from here on, in this context and in tasks that it starts."""
+    return _IN_FORCE.set(library)
+
+
 def load(gvk: GroupVersionKind) -> dict[str, Any] | None:
     """Return a kind's schema, or None where there is none. Shared: never change it."""
-    name = file_name(gvk)
-    # A manifest's words: a name that no file here has, and that may be none at all.
-    if not (name.isascii() and name.isprintable() and len(name) < 200) or "/" in name:
-        return None
-    try:
-        text = (directory() / name).read_bytes()
-    except FileNotFoundError:
-        return None
-    schema: dict[str, Any] = json.loads(text)
-    expected = schema["properties"]["apiVersion"]["const"], schema["properties"]["kind"]["const"]
-    return schema if expected == (gvk.api_version, gvk.kind) else None
+    return current().load(gvk)
 
 
-@functools.cache
 def validator(gvk: GroupVersionKind) -> Validator | None:
     """Return what checks objects of a kind; None for a kind without a schema."""
-    schema = load(gvk)
-    return None if schema is None else Validator(schema)
+    return current().validator(gvk)
 
 
 def is_valid(obj: Object) -> bool:
