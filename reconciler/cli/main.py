@@ -20,6 +20,7 @@ VERBS = {
     "down": "Stop what `up` started.",
     "daemon": "Run the long-running service.",
     "validate": "Check manifests without running them.",
+    "schemas": "Show the schemas of kinds; make others of OpenAPI and CRDs.",
     "render": "Print the documents that would be synced.",
     "plan": "Show what a sync of PATH would change.",
     "sync": "Sync an Application now.",

@@ -14,6 +14,7 @@ import structlog
 
 from reconciler import __version__
 from reconciler.api import kinds as kind_table
+from reconciler.api import schemas
 from reconciler.apiserver import ApiServer, Observing
 from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.config.address import Address, parse_address
@@ -86,6 +87,7 @@ async def run(
     state.prepare(options.state_dir)
     with state.locked(options.state_dir):
         migration.migrate(options.state_dir, SystemClock())
+        schemas.use(schemas.Library(schemas.directory(), options.state_dir / "schemas"))
         async with contextlib.AsyncExitStack() as stack:
             daemon = _Daemon(options, stop)
             await daemon.open(stack)

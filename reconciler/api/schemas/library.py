@@ -77,7 +77,7 @@ def _kind_of(schema: dict[str, Any] | None) -> GroupVersionKind | None:
     properties = (schema or {}).get("properties")
     if not isinstance(properties, dict):
         return None
-    words = [(properties.get(f) or {}).get("const") for f in ("apiVersion", "kind")]
-    if not all(isinstance(word, str) for word in words):
+    version, kind = ((properties.get(f) or {}).get("const") for f in ("apiVersion", "kind"))
+    if not (isinstance(version, str) and isinstance(kind, str)):
         return None
-    return GroupVersionKind.parse(*words)
+    return GroupVersionKind.parse(version, kind)
