@@ -12,6 +12,7 @@ from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
 from reconciler.config.notifications import Notification
 from reconciler.config.runtime import Image, ProcessRuntime, Runtime
+from reconciler.config.validate import Validate
 from reconciler.config.webhook import Webhook
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Notification",
     "ProcessRuntime",
     "Runtime",
+    "Validate",
     "Webhook",
     "load",
 ]

@@ -10,6 +10,7 @@ from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
 from reconciler.config.notifications import Notification  # noqa: TC001 - msgspec reads annotations when it runs
 from reconciler.config.runtime import Runtime
+from reconciler.config.validate import Validate
 from reconciler.config.webhook import Webhook
 
 
@@ -25,5 +26,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
     metrics: Metrics = Metrics()
     history: History = History()
     webhook: Webhook = Webhook()
+    validate: Validate = Validate()
     notifications: tuple[Notification, ...] = ()
     applications: tuple[str, ...] = ()

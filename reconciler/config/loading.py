@@ -43,6 +43,7 @@ def load(path: Path) -> Config:
         config,
         applications=tuple(str(base / Path(a).expanduser()) for a in config.applications),
         webhook=config.webhook.below(base),
+        validate=config.validate.below(base),
         notifications=tuple(n.below(base) for n in config.notifications),
     )
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from reconciler.config import Config, load
-from reconciler.errors import ConfigError
+from reconciler.errors import BadRequest, ConfigError
+from reconciler.gitops.validate import Asked, Checks, checks_of
 
 #: Read from the working directory where nobody names another.
 DEFAULT_FILE = Path("reconciler.yaml")
@@ -48,11 +49,12 @@ class Flags(NamedTuple):
 
 
 class Options(NamedTuple):
-    """``config`` is what holds: the file's content with the flags put over it."""
+    """``config`` is what holds: the file's content with the flags put over it; ``checks`` is what syncs check."""
 
     state_dir: Path
     config: Config = Config()
     flags: Flags = Flags()
+    checks: Checks = Checks()
 
     def again(self) -> Options:
         """Read the file again; raises ``ConfigError``."""
@@ -66,7 +68,11 @@ def resolve(state_dir: Path, flags: Flags = Flags()) -> Options:  # noqa: B008 -
         # Whoever reads it again later must find the same one, wherever it works.
         flags = flags._replace(config=file.expanduser().absolute())
     config = load(flags.config) if flags.config is not None else Config()
-    return Options(state_dir, _put_over(config, flags), flags)
+    try:
+        checks = checks_of(Asked(**config.validate.asked()))
+    except BadRequest as error:
+        raise ConfigError(f"{flags.config}: validate: {error}") from error
+    return Options(state_dir, _put_over(config, flags), flags, checks)
 
 
 def _put_over(config: Config, flags: Flags) -> Config:

@@ -191,7 +191,7 @@ class _Daemon:
         self._engine = engine.Engine(
             self._registry, self._cache, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
-            honoured=self._runtime.honoured_fields, observers=observers,
+            honoured=self._runtime.honoured_fields, observers=observers, checks=options.checks,
             identities=AgeKeys(options.state_dir / "keys", os.environ), scratch=options.state_dir / "build",
             history=FileHistory(options.state_dir), mask=state.mask_key(options.state_dir), aside=Threads(), tail=engine.AgentTail(self._kubelet),
             retention=engine.Retention(

@@ -29,7 +29,10 @@ class Changed(NamedTuple):
 
 
 def changed_since(read: Sequence[Read], ref: str) -> Changed:
-    """Compare what was read with a commit, branch or tag of the checkout that holds it. Raises ``SourceError``."""
+    """Compare what was read with where it left a commit, branch or tag of its checkout. Raises ``SourceError``.
+
+    As a pull request does: what the other branch got since is none of its changes.
+    """
     import asyncio
 
     from reconciler.cli.validate.records import record
@@ -38,7 +41,7 @@ def changed_since(read: Sequence[Read], ref: str) -> Changed:
     files: set[str] = set()
     before: list[Verdict] = []
     for one in read:
-        then = asyncio.run(at_ref(Path(one.naming.given), ref))
+        then = asyncio.run(at_ref(Path(one.naming.given), ref, forked=True))
         differing = _differing(one.snapshot, then)
         files |= {one.naming.of(path) for path in differing}
         old = [then.files[path] for path in differing if path in then.files]

@@ -46,11 +46,15 @@ def validate_path(
 
 
 class Options(NamedTuple):
-    """Everything that findings depend on besides the files. A digest of it names what is kept: leave nothing out."""
+    """Everything that findings depend on besides the files. Its key names what is kept: leave nothing out."""
 
     source: str = "{}"  # an Application's spec.source, as JSON
     references: bool = True
-    levels: tuple[tuple[str, str], ...] = ()  # rule, severity
+    checks: Checks | None = None  # None: as nobody asked for anything
+
+    def key(self) -> str:
+        """Return a text that differs when findings may."""
+        return repr((self.source, self.references, self.checks and self.checks.key()))
 
 
 class Naming(NamedTuple):
@@ -134,9 +138,13 @@ def check(
     of_all = of_files = ""
     if any(_has_tool(one.snapshot) for one in read):
         cache = None  # what a tool writes depends on more than is known here
+    if options.checks is not None and not options.checks.schemas.stable:
+        cache = None
     if cache is not None:
         code = caching.code() + _given(options)
-        of_files = "files-" + caching.digest(code, options, *(one.naming for one in read))[:40]
+        of_files = (
+            "files-" + caching.digest(code, options.key(), *(one.naming for one in read))[:40]
+        )
         contents = (
             part
             for one in read
@@ -145,12 +153,12 @@ def check(
                 *(f"{path} {file.digest}" for path, file in one.snapshot.files.items()),
             )
         )  # fmt: skip
-        of_all = "set-" + caching.digest(code, options, *contents)[:40]
+        of_all = "set-" + caching.digest(code, options.key(), *contents)[:40]
         known = None if whole else cache.get(of_all)
         if known is not None:
             return Checked(*known)
     known = (cache.get(of_files) if cache is not None else None) or {}
-    records = _records(read, known, jobs, progress, dict(options.levels))
+    records = _records(read, known, jobs, progress, options.checks)
     checked = _joined(read, records, options)
     if cache is not None:
         if records.keys() != known.keys():
@@ -181,7 +189,7 @@ def _records(
     known: Mapping[str, FileRecord],
     jobs: int | None,
     progress: Callable[[int], None],
-    levels: Mapping[str, str],
+    checks: Checks | None,
 ) -> dict[str, FileRecord]:
     """Return the records of every file that has one, in the order of files."""
     from reconciler.cli.validate import records
@@ -194,9 +202,9 @@ def _records(
         new = records.missing(one.snapshot, known)
         several = jobs if jobs is not None else records.jobs_for(new)
         if several > 1:
-            made = records.record_in_processes(new, HONOURED, several, progress, levels)
+            made = records.record_in_processes(new, HONOURED, several, progress, checks)
         else:
-            made = records.record(new, HONOURED, progress, levels)
+            made = records.record(new, HONOURED, progress, checks)
         for path, file in one.snapshot.files.items():
             if records.recordable(file):
                 name = records.entry(file)
@@ -218,7 +226,7 @@ def _joined(read: Sequence[Read], records: Mapping[str, FileRecord], options: Op
         documents += found.documents
         findings += found.findings
         known += found.known
-    checks = Checks(dict(options.levels))
+    checks = Checks() if options.checks is None else options.checks
     cache.prime(known, HONOURED, checks=checks)
     findings += validate(
         documents, references=options.references, honoured=HONOURED, cache=cache, checks=checks

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.gitops.finding import Finding, ObjectName
     from reconciler.gitops.render.document import Origin
     from reconciler.gitops.source import File, Snapshot
-    from reconciler.gitops.validate import Verdict
+    from reconciler.gitops.validate import Checks, Verdict
 
 #: Below so many bytes of manifests a worker process costs more than it saves.
 SHARE = 1024 * 1024
@@ -43,14 +43,14 @@ def record(
     files: Sequence[File],
     honoured: frozenset[str] | None,
     progress: Callable[[int], None] = lambda _: None,
-    levels: Mapping[str, str] | None = None,
+    checks: Checks | None = None,
 ) -> dict[str, FileRecord]:
     """Read and judge files, each by itself. ``progress`` is told how many are done."""
     from reconciler.gitops.render import render
     from reconciler.gitops.source import Snapshot
     from reconciler.gitops.validate import Checks, judge
 
-    checks = Checks(levels or {})
+    checks = Checks() if checks is None else checks
     found: dict[str, FileRecord] = {}
     for start in range(0, len(files), _CHUNK):
         chunk = {file.path: file for file in files[start : start + _CHUNK]}
@@ -75,15 +75,15 @@ def record_in_processes(
     honoured: frozenset[str] | None,
     jobs: int,
     progress: Callable[[int], None] = lambda _: None,
-    levels: Mapping[str, str] | None = None,
+    checks: Checks | None = None,
 ) -> dict[str, FileRecord]:
     """Do the same in several processes, forked: what they read is there already. The order is that of ``files``.
 
     What a process that died leaves undone is done here.
     """
     shares = [files[n::jobs] for n in range(jobs)]
-    workers = [_start(share, honoured, levels) for share in shares[1:]]
-    found = record(shares[0], honoured, progress, levels)
+    workers = [_start(share, honoured, checks) for share in shares[1:]]
+    found = record(shares[0], honoured, progress, checks)
     for share, (pid, reading) in zip(shares[1:], workers, strict=True):
         with os.fdopen(reading, "rb") as pipe:
             data = pipe.read()
@@ -91,13 +91,13 @@ def record_in_processes(
         try:
             found |= loads(data)
         except ValueError:
-            found |= record(share, honoured, levels=levels)
+            found |= record(share, honoured, checks=checks)
         progress(len(found))
     return {file.path: found[file.path] for file in files}
 
 
 def _start(
-    files: Sequence[File], honoured: frozenset[str] | None, levels: Mapping[str, str] | None
+    files: Sequence[File], honoured: frozenset[str] | None, checks: Checks | None
 ) -> tuple[int, int]:
     """Fork a process that judges files and writes their records into a pipe; returns its id and the pipe's end."""
     reading, writing = os.pipe()
@@ -108,7 +108,7 @@ def _start(
     try:
         os.close(reading)
         with os.fdopen(writing, "wb") as pipe:
-            pipe.write(dumps(record(files, honoured, levels=levels)))
+            pipe.write(dumps(record(files, honoured, checks=checks)))
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a fork must never return into its parent's code
         os._exit(1)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.building import source_of
-from reconciler.cli.validate import formats
+from reconciler.cli.validate import asking, formats
 from reconciler.cli.validate.cache import VerdictCache
 from reconciler.cli.validate.load import Options, apply_ignores, check, read_path
 from reconciler.cli.validate.report import Report, ordered
+from reconciler.gitops.validate.asked import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,25 +45,6 @@ def _forms(
     return found
 
 
-def _levels(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Read ``RULE=SEVERITY``."""
-    if not values:
-        return ()
-    from reconciler.errors import BadRequest
-    from reconciler.gitops.validate.checks import level_of
-
-    found = []
-    for value in values:
-        rule, _, severity = value.partition("=")
-        try:
-            found.append(level_of(rule, severity))
-        except BadRequest as error:
-            raise click.BadParameter(str(error), ctx, param) from error
-    return tuple(found)
-
-
 @click.command(short_help="Check manifests without running them.")
 @click.argument("paths", nargs=-1, required=True)
 @click.option(
@@ -86,10 +68,46 @@ def _levels(
 @click.option(
     "--rule",
     "levels",
-    callback=_levels,
+    callback=asking.levels,
     multiple=True,
     metavar="RULE=off|info|warning|error",
     help="How much a rule counts (docs/validation-rules.md); GROUP/* for a whole group. May be repeated.",
+)
+@click.option(
+    "--skip",
+    multiple=True,
+    metavar="KIND",
+    help="Do not look at objects of this kind, as Secret or apps/v1/Deployment. May be repeated.",
+)
+@click.option(
+    "--reject",
+    multiple=True,
+    metavar="KIND",
+    help="Objects of this kind are errors. May be repeated.",
+)
+@click.option(
+    "--kubernetes-version",
+    default="",
+    metavar="VERSION",
+    help="The Kubernetes that the manifests are for, as 1.33; default: the newest known.",
+)
+@click.option(
+    "--schema-location",
+    "locations",
+    multiple=True,
+    metavar="LOCATION",
+    help="Where schemas lie: `default`, a directory, or a path or https address as kubeconform writes it, "
+    "with {{.ResourceKind}} and its like. May be repeated; the first that has one wins.",
+)
+@click.option(
+    "--ignore-missing-schemas", is_flag=True, help="Say nothing of kinds without a schema."
+)
+@click.option("--require-schemas", is_flag=True, help="A kind without a schema is an error.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The configuration; reconciler.yaml is read where it lies beside the manifests or above them.",
 )
 @click.option("--no-references", is_flag=True, help="Check each file by itself.")
 @click.option(
@@ -115,6 +133,13 @@ def command(
     fail_on: str,
     quiet: bool,
     levels: tuple[tuple[str, str], ...],
+    skip: tuple[str, ...],
+    reject: tuple[str, ...],
+    kubernetes_version: str,
+    locations: tuple[str, ...],
+    ignore_missing_schemas: bool,
+    require_schemas: bool,
+    config: Path | None,
     no_references: bool,
     values: tuple[Path, ...],
     changed_ref: str,
@@ -128,11 +153,14 @@ def command(
     # A short run that makes little garbage: what is loaded stays, and the collector seldom looks.
     gc.freeze()
     gc.set_threshold(50_000, 50, 1000)
-    options = Options(
-        json.dumps(source_of(values, {})), references=not no_references, levels=levels
-    )
+    asked = Asked(
+        dict(levels), kubernetes_version, locations, ignore_missing_schemas, require_schemas, skip, reject
+    )  # fmt: skip
+    checks = asking.checks_for(paths, config, asked, _state_dir())
+    options = Options(json.dumps(source_of(values, {})), not no_references, checks)
     read = [read_path(Path(text)) for text in dict.fromkeys(paths)]
-    cache = None if no_cache or "-" in paths else VerdictCache(_directory())
+    kept = _state_dir()  # verdicts lie in the state directory
+    cache = None if no_cache or "-" in paths else VerdictCache(kept and kept / "validate")
     if changed_ref and "-" in paths:
         raise click.UsageError("--changed-since needs files of a git checkout, not standard input")
     with _progress(sum(len(one.snapshot.files) for one in read)) as progress:
@@ -153,10 +181,9 @@ def command(
         raise SystemExit(3)
 
 
-def _directory() -> Path | None:
-    """Return where verdicts are kept: in the state directory."""
+def _state_dir() -> Path | None:
     settings: Settings | None = click.get_current_context().obj
-    return settings.state_dir / "validate" if settings is not None else None
+    return settings.state_dir if settings is not None else None
 
 
 def _report(

@@ -19,6 +19,7 @@ from reconciler.gitops.engine.policy.settings import Retention
 from reconciler.gitops.engine.shared import Aside, Shared, Tail, at_once, no_log
 from reconciler.gitops.history import MemoryHistory
 from reconciler.gitops.plan import approval
+from reconciler.gitops.validate import Checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,6 +59,7 @@ class Engine:
         aside: Aside = at_once,
         tail: Tail = no_log,
         mask: bytes = b"",
+        checks: Checks = Checks(),  # noqa: B008 - immutable
     ) -> None:
         """``history`` keeps what syncs did (None: in memory), ``retention`` how much of it where an Application does not say.
 
@@ -68,7 +70,7 @@ class Engine:
         self._shared = Shared(
             client, cache, clock, entropy, recorder, honoured, source_for,
             mask or secrets.token_bytes(16), Outcomes(observers), history or MemoryHistory(), retention,
-            Claims(self._released), aside, tail, identities, scratch,
+            Claims(self._released), aside, tail, checks, identities, scratch,
         )  # fmt: skip
         self._loops: dict[str, ApplicationLoop] = {}
         self._group: asyncio.TaskGroup | None = None

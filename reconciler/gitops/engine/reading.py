@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of
-from reconciler.errors import NotFound, ReconcilerError, RenderError, SourceError
+from reconciler.errors import ConfigError, NotFound, ReconcilerError, RenderError, SourceError
 from reconciler.gitops import ignores
 from reconciler.gitops.engine import desired
 from reconciler.gitops.generate import Builder, variables_of
@@ -132,13 +132,14 @@ class Reader:
         self, snapshot: Snapshot, rendered: Rendered, revision: str, namespace: str
     ) -> Reading:
         """Validate: the part that takes the processor. Raises ``Invalid``."""
-        findings = [
-            *rendered.findings,
-            *validate(
+        try:
+            found = validate(
                 rendered.documents, honoured=self._shared.honoured, default_namespace=namespace,
-                exists=self._exists, cache=self._validate_cache,
-            ),
-        ]  # fmt: skip
+                exists=self._exists, cache=self._validate_cache, checks=self._shared.checks,
+            )  # fmt: skip
+        except ConfigError as error:  # a schema of the configuration that cannot be used
+            raise Invalid("InvalidManifests", str(error)) from error
+        findings = [*rendered.findings, *found]
         texts = (
             (path, file.data.decode("utf-8-sig", "replace"))
             for path, file in snapshot.files.items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+from reconciler.gitops.validate import Checks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -68,5 +70,6 @@ class Shared(NamedTuple):
     claims: Claims
     aside: Aside
     tail: Tail
+    checks: Checks = Checks()
     identities: Identities | None = None
     scratch: Path | None = None

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 #: JSON writes characters beyond U+FFFF as two escapes, which YAML does not know.
 _SURROGATES = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
+_TYPE = ("apiVersion", "kind")
+#: A file of this name is no manifest where it names neither: it says how the others are checked.
+_CONFIGURATION = "reconciler.yaml"
+
 
 class _One(NamedTuple):
     documents: tuple[Document, ...]
@@ -176,8 +180,10 @@ def _documents(text: str, file: File, positions: Positions) -> _One:
             told = f"expected an object, got {schemas.describe(one.value)}"
             findings.append(Document({}, origin, positions).finding("schema/type", "error", told))
             continue
+        if one.value.keys().isdisjoint(_TYPE) and file.path.rpartition("/")[2] == _CONFIGURATION:
+            continue
         document = Document(one.value, origin, positions)
-        missing = [f for f in ("apiVersion", "kind") if not _is_word(one.value.get(f))]
+        missing = [f for f in _TYPE if not _is_word(one.value.get(f))]
         if missing:
             told = (
                 f"missing field {' and '.join(missing)}: every manifest needs apiVersion and kind"

@@ -30,9 +30,15 @@ class Schemas(Protocol):
     def key(self) -> str:
         """Return a text that differs when the schemas may."""
 
+    @property
+    def stable(self) -> bool:
+        """Whether ``key`` can be relied on: verdicts may be kept under it."""
+
 
 class Packaged:
     """The schemas that come with this program."""
+
+    stable = True
 
     def validator(self, gvk: GroupVersionKind) -> schemas.Validator | None:
         return schemas.validator(gvk)
@@ -48,6 +54,7 @@ class Checks(NamedTuple):
     schemas: Schemas = Packaged()
     kubernetes: tuple[int, int] = NEWEST
     require_schemas: bool = False  # a kind without a schema is an error
+    ignore_missing_schemas: bool = False  # nothing is told of a kind without a schema
     skip: frozenset[str] = frozenset()
     reject: frozenset[str] = frozenset()
     external: tuple[ExternalRule, ...] = ()  # rules of third parties
@@ -75,7 +82,8 @@ class Checks(NamedTuple):
         """Return a text that differs when verdicts of one document may: for caches."""
         parts = (
             sorted(self.levels.items()), self.schemas.key(), self.kubernetes, self.require_schemas,
-            sorted(self.skip), sorted(self.reject), [r.id for r in self.external],
+            self.ignore_missing_schemas, sorted(self.skip), sorted(self.reject),
+            [(r.id, r.severity, r.origin) for r in self.external],
         )  # fmt: skip
         return repr(parts)
 

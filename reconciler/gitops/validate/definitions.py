@@ -24,6 +24,7 @@ class WithDefinitions:
     def __init__(self, custom: Mapping[GroupVersionKind, Validator], others: Schemas) -> None:
         self._custom = custom
         self._others = others
+        self.stable = others.stable
 
     def validator(self, gvk: GroupVersionKind) -> Validator | None:
         return self._custom.get(gvk) or self._others.validator(gvk)

@@ -1,4 +1,4 @@
-"""Rules that third parties add: an entry point of the group ``reconciler.rules`` names a list of them. Pure.
+"""Rules that third parties add: an entry point of the group ``reconciler.rules`` names a list of them.
 
 ```python
 RULES = [
@@ -9,11 +9,18 @@ RULES = [
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.errors import ConfigError
+from reconciler.gitops.validate.catalogue import GROUPS, SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from importlib.metadata import EntryPoint
 
     from reconciler.api.objects import Object
     from reconciler.api.rules import Problem
@@ -24,21 +31,60 @@ GROUP = "reconciler.rules"
 
 
 class ExternalRule(NamedTuple):
-    """One rule. ``check`` yields what is wrong with one object; it must not change the object."""
+    """One rule. ``check`` yields what is wrong with one object, by that object alone; it must not change it."""
 
     id: str  # ``vendor/name``
     severity: str
     title: str
     check: Callable[[Object], Iterable[Problem]]
+    origin: str = ""  # the package and the state of its files; set when it is found
 
 
 def installed() -> tuple[ExternalRule, ...]:
-    """Return the rules of every installed package that brings some, in order of their ids."""
+    """Return the rules of every installed package that brings some, in order of their ids. Raises ``ConfigError``."""
     found: list[ExternalRule] = []
     for point in entry_points(group=GROUP):
-        loaded = point.load()
-        found += [loaded] if isinstance(loaded, ExternalRule) else list(loaded)
+        found += _rules(point)
+    ids = [r.id for r in found]
+    twice = next((i for i in ids if ids.count(i) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two installed packages bring a rule {twice}")
     return tuple(sorted(found, key=lambda r: r.id))
+
+
+def _rules(point: EntryPoint) -> Iterator[ExternalRule]:
+    """Yield what one entry point names."""
+    package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.name
+    try:
+        loaded: Any = point.load()
+        rules = [loaded] if isinstance(loaded, ExternalRule) else list(loaded)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the rules of {package} cannot be loaded: {why}") from error
+    origin = f"{package} {_stamps(point.module)}"
+    for rule in rules:
+        if not isinstance(rule, ExternalRule):
+            raise ConfigError(f"the rules of {package}: expected an ExternalRule, got {rule!r}")
+        group, _, name = rule.id.partition("/")
+        if not name or group in GROUPS:
+            raise ConfigError(
+                f'the rules of {package}: expected an id as "vendor/name", got "{rule.id}"'
+            )
+        if rule.severity not in SEVERITIES[1:]:
+            raise ConfigError(
+                f'{rule.id} of {package}: expected one of {", ".join(SEVERITIES[1:])}, got "{rule.severity}"'
+            )
+        yield rule._replace(origin=origin)
+
+
+def _stamps(module: str) -> str:
+    """Return names, sizes and times of the files that lie beside a module: they differ when its code may."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return ""
+    with os.scandir(Path(file).parent) as listing:
+        infos = [(e.name, e.stat()) for e in listing if e.name.endswith(".py")]
+    return " ".join(sorted(f"{name}:{i.st_size}:{i.st_mtime_ns}" for name, i in infos))
 
 
 def check_external(document: Document, rules: Iterable[ExternalRule]) -> Iterator[Finding]:

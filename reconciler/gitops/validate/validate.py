@@ -98,7 +98,9 @@ def validate(
                 verdicts[index] = judge(
                     document, honoured=honoured, namespace=default_namespace, checks=own
                 )
-    findings += [f for v in verdicts for f in v.findings]
+    findings += [
+        f for v in verdicts for f in v.findings if references or not f.rule.startswith("reference/")
+    ]
     told: set[str] = set()
     for document, verdict in zip(documents, verdicts, strict=True):
         if verdict.notice is not None and verdict.notice[1] not in told:
@@ -126,9 +128,8 @@ def judge(
     findings = tuple(check_alone(document, checks, honoured))
     broken = any(f.severity == "error" for f in findings)
     gvk = GroupVersionKind.of(document.object)
-    quiet = broken or named(gvk, checks.skip)
-    return Verdict(
-        findings,
-        None if broken else facts_of(document.object, namespace),
-        None if quiet else notice(gvk, known=checks.schemas.validator(gvk) is not None),
-    )
+    told: tuple[str, str] | None = None
+    if not broken and not named(gvk, checks.skip):
+        known = checks.schemas.validator(gvk) is not None
+        told = None if checks.ignore_missing_schemas and not known else notice(gvk, known=known)
+    return Verdict(findings, None if broken else facts_of(document.object, namespace), told)

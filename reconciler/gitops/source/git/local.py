@@ -14,8 +14,11 @@ from reconciler.gitops.source.snapshot import Snapshot
 SECONDS = 60.0
 
 
-async def at_ref(path: Path, ref: str) -> Snapshot:
-    """Return the files of a path as they are in a commit; none where the path is not there. Raises ``SourceError``."""
+async def at_ref(path: Path, ref: str, *, forked: bool = False) -> Snapshot:
+    """Return the files of a path as they are in a commit; none where the path is not there. Raises ``SourceError``.
+
+    ``forked``: in the commit where what is checked out left it (``git merge-base``), as a pull request is compared.
+    """
     absolute, root = _within(path)
     with (
         tempfile.TemporaryDirectory(prefix="reconciler-plan-") as where,
@@ -31,6 +34,8 @@ async def at_ref(path: Path, ref: str) -> Snapshot:
                 f"{ref} is no commit of {root}: a shallow checkout has to fetch it first "
                 "(actions/checkout: fetch-depth: 0)"
             )
+        if forked:
+            commit = await _fork(git, commit, ref)
         inside = absolute.relative_to(root).as_posix()
         name = await _id(git, f"{commit}:{'' if inside == '.' else inside}")
         if not name:
@@ -50,6 +55,18 @@ def _within(path: Path) -> tuple[Path, Path]:
         if (root / ".git").exists():
             return absolute, root
     raise SourceError(f"{path}: no git repository holds it")
+
+
+async def _fork(git: tree.Git, commit: str, ref: str) -> str:
+    """Return the commit where what is checked out left another. Raises ``SourceError`` where the two have none in common."""
+    try:
+        found = await git("merge-base", commit, "HEAD")
+    except GitError as error:
+        raise SourceError(
+            f"{ref} and what is checked out have no commit in common: a shallow checkout has to fetch "
+            "more (actions/checkout: fetch-depth: 0)"
+        ) from error
+    return found.decode().split()[0]
 
 
 async def _id(git: tree.Git, name: str) -> str:

@@ -48,7 +48,7 @@ REFERENCES = (
     Rule("reference/target-port", "warning", "Named ports of Pods",
          "A Service sends to a port by name, and no Pod that it selects has a port of that name.",
          _WEB + "---\n" + service(ports="[{port: 80, targetPort: web}]")),
-    Rule("reference/probe-port", "error", "Named ports of probes", "The container has no port of that name.",
+    Rule("reference/probe-port", "warning", "Named ports of probes", "The container has no port of that name.",
          pod(container="readinessProbe: {httpGet: {port: http}}")),
     Rule("reference/tls", "error", "Secrets of an Ingress", "It is not in the set, nor in the cluster.",
          _WEB + "---\n" + service() + "---\n"
@@ -56,7 +56,7 @@ REFERENCES = (
     Rule("reference/tls-type", "warning", "Types of TLS Secrets", "A Secret for TLS is of type kubernetes.io/tls.",
          _WEB + "---\n" + service() + "---\n" + flat("v1", "Secret", "stringData: {a: x}", meta="name: cert") + "---\n"
          + ingress("/", "{service: {name: web, port: {number: 80}}}", "tls: [{secretName: cert, hosts: [a.example.com]}]")),
-    Rule("reference/ingress-conflict", "error", "One backend a path",
+    Rule("reference/ingress-conflict", "warning", "One backend a path",
          "Two Ingress rules have the same host, path and type, and lead to different backends.",
          _WEB + "---\n" + service() + "---\n" + service(ports="[{port: 81}]").replace("name: web", "name: api", 1) + "---\n"
          + ingress() + "---\n" + ingress("/", "{service: {name: api, port: {number: 81}}}").replace("name: web", "name: two", 1)),

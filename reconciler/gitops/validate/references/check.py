@@ -175,7 +175,7 @@ def _check_conflicts(
             if was != f"{fact.key.namespace} {backend}":
                 host, text, kind = claim
                 told = f"{kind} path {text} of host {host or '*'} leads elsewhere already: {_named(first)}"
-                yield document.finding("reference/ingress-conflict", "error", told, path)
+                yield document.finding("reference/ingress-conflict", "warning", told, path)
         for number, path in fact.node_ports:
             first = ports.setdefault(number, document)
             if first is not document:

@@ -50,6 +50,6 @@ def _probes(document: Document, container: dict[str, Any], path: Path) -> Iterat
                 has = ", ".join(known) or "none"
                 told = f'container {container.get("name")} has no port named "{port}": it has {has}'
                 yield document.finding(
-                    "reference/probe-port", "error", told, (*path, field, handler, "port"),
+                    "reference/probe-port", "warning", told, (*path, field, handler, "port"),
                     expected=f"one of {has}", got=port,
                 )  # fmt: skip

@@ -95,3 +95,17 @@ def test_an_unknown_commit_is_told_in_one_line(checkout: Path, ref: str) -> None
     done = CliRunner().invoke(command, [str(checkout), f"--changed-since={ref}"])
     assert done.exit_code != 0
     assert ref in str(done.exception)
+
+
+def test_what_the_other_branch_got_since_is_no_change_of_this_one(checkout: Path) -> None:
+    """As GitHub compares a pull request: with where it left its base."""
+    git(checkout, "checkout", "-qb", "feature")
+    (checkout / "web.yaml").write_text(POD % ("web", "web", "gone"))
+    git(checkout, "commit", "-qam", "feature")
+    git(checkout, "checkout", "-q", "main")
+    (checkout / "old.yaml").write_text(POD % ("old", "old", "gone"))
+    git(checkout, "commit", "-qam", "main went on")
+    git(checkout, "checkout", "-q", "feature")
+    names, summary = told(checkout)
+    assert names == [("web.yaml", "reference/config-map")]
+    assert summary["files"] == 1
