@@ -66,6 +66,29 @@ _PHASES = {str(p): p for p in HookPhase}
 _POLICIES = {str(p): p for p in DeletePolicy}
 
 
+#: What Argo CD and Helm know besides, and what happens at no sync here.
+_ELSEWHERE = frozenset({"Skip", "PreDelete", "PostDelete"})
+_HELM_ELSEWHERE = frozenset(
+    {"pre-delete", "post-delete", "pre-rollback", "post-rollback", "test", "test-success", "crd-install"}
+)  # fmt: skip
+
+
+def words_of(annotation: str) -> frozenset[str]:
+    """Return the words that an annotation of hooks takes; empty for an annotation that is about something else."""
+    match annotation:
+        case "reconciler.dev/hook":
+            return frozenset(_PHASES)
+        case "argocd.argoproj.io/hook":
+            return frozenset(_PHASES) | _ELSEWHERE
+        case "helm.sh/hook":
+            return frozenset(_HELM_PHASES) | _HELM_ELSEWHERE
+        case "reconciler.dev/hook-delete-policy" | "argocd.argoproj.io/hook-delete-policy":
+            return frozenset(_POLICIES)
+        case "helm.sh/hook-delete-policy":
+            return frozenset(_HELM_POLICIES)
+    return frozenset()
+
+
 def hook_of(obj: Object) -> Hook | None:
     """Return what an object's annotations say of it as a hook; None for one that is none (Helm's ``crd-install``, too)."""
     annotations = annotations_of(obj)

@@ -15,7 +15,7 @@ import pytest
 from reconciler.api.objects import Key, Object
 from reconciler.gitops.hooks import hook_of
 from reconciler.gitops.plan import Change, Need, Plan, place_of, plan, wave_of
-from reconciler.gitops.plan.dependencies import cli_utils_key
+from reconciler.gitops.plan.depends_on import cli_utils_key
 
 PEER = Path(__file__).parents[3] / "shared" / "peer"
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.gitops.hooks import HookPhase, hook_of
 from reconciler.gitops.plan.dependencies import (
-    BadDependency,
     Dependency,
     defined_type,
-    depends_on,
     home_of,
     references,
 )
+from reconciler.gitops.plan.depends_on import BadDependency, depends_on
 from reconciler.gitops.plan.graph import Need, Problem
 from reconciler.gitops.plan.order import Phase, Stage, is_passive, place_of
 

@@ -12,6 +12,7 @@ from reconciler.gitops.validate.external import check_external
 from reconciler.gitops.validate.honoured import not_honoured
 from reconciler.gitops.validate.metadata import check_shape
 from reconciler.gitops.validate.one_node import one_node
+from reconciler.gitops.validate.ordering import check_ordering
 from reconciler.gitops.validate.practices import check_practices
 from reconciler.gitops.validate.references import check_inside
 from reconciler.gitops.validate.served import check_kind
@@ -72,6 +73,7 @@ def check_alone(
             problem.hint, expected=problem.expected, got=problem.got,
         )  # fmt: skip
     yield from check_inside(document)
+    yield from check_ordering(document)
     yield from check_old_words(document)
     if any(r.startswith("practice/") for r in checks.levels):
         yield from check_practices(document, checks.wants)

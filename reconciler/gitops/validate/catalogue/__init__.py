@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from reconciler.gitops.validate.catalogue import objects, other, pods, sets
+from reconciler.gitops.validate.catalogue import gitops, objects, other, pods, sets
 from reconciler.gitops.validate.catalogue.rule import Rule
 
 __all__ = ["GROUPS", "RULES", "SEVERITIES", "Rule"]
@@ -20,6 +20,7 @@ GROUPS = MappingProxyType(
         "schema": "Schemas: fields and their types",
         "rule": "What an API server refuses beyond its schema",
         "reference": "Between documents: what one names must exist",
+        "gitops": "What annotations tell a sync",
         "runtime": "What the runtime does not act on",
         "deprecation": "What Kubernetes has removed, or will",
         "ignore": "Comments that ignore rules",
@@ -29,5 +30,5 @@ GROUPS = MappingProxyType(
 
 #: Every rule by its id.
 RULES = MappingProxyType(
-    {r.id: r for r in (*other.RULES, *pods.RULES, *objects.RULES, *sets.RULES)}
+    {r.id: r for r in (*other.RULES, *pods.RULES, *objects.RULES, *sets.RULES, *gitops.RULES)}
 )

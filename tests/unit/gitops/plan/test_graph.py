@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.api.objects import Key, Object
 from reconciler.gitops.plan import Change, Need, Phase, Plan, plan
-from reconciler.gitops.plan.dependencies import BadDependency, depends_on
+from reconciler.gitops.plan.depends_on import BadDependency, depends_on
 
 
 def obj(
