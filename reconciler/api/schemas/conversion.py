@@ -171,17 +171,25 @@ def _structural_value(schema: Schema, below: Callable[[Schema], Schema]) -> Sche
     for word in _MANY:
         if isinstance(out.get(word), list):
             out[word] = [_loose(v) for v in out[word] if isinstance(v, dict)]
-    for bound, word in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        # OpenAPI 3.0 says true and means the other bound.
-        if isinstance(out.get(bound), bool) and out.pop(bound) and word in out:
-            out[bound] = out.pop(word)
-    limits = _formatted(out.get("type"), schema.get("format"))
-    if "maximum" in limits:
-        limits = {k: v for k, v in limits.items() if k not in out}
-    out |= limits
+    _bound(out, schema)
     if schema.get("x-kubernetes-int-or-string"):
         out["type"] = ["integer", "string"]
     if schema.get("nullable") and isinstance(out.get("type"), str | list):
         given = out["type"]
         out["type"] = [*([given] if isinstance(given, str) else given), "null"]
     return out
+
+
+def _bound(out: Schema, schema: Schema) -> None:
+    """Put in the bounds of a number as JSON Schema says them, and a format that it knows."""
+    for bound, word in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        # OpenAPI 3.0 says true and means the other bound.
+        if isinstance(out.get(bound), bool) and out.pop(bound) and word in out:
+            out[bound] = out.pop(word)
+    limits = _formatted(out.get("type"), schema.get("format"))
+    if isinstance(schema.get("format"), str) and "format" not in limits:
+        # JSON Schema may mean another thing by it (a duration); rules want to know it nevertheless.
+        out["x-format"] = schema["format"]
+    if "maximum" in limits:
+        limits = {k: v for k, v in limits.items() if k not in out}
+    out |= limits

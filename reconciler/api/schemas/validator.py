@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.api.objects import Object
+    from reconciler.api.schemas.cel import Outcome
 
 
 class Validator:
@@ -40,6 +41,19 @@ class Validator:
         for name, is_right in FORMATS.items():
             checker.checks(name)(is_right)
         return jsonschema.Draft202012Validator(self.schema, format_checker=checker)
+
+    @functools.cached_property
+    def has_rules(self) -> bool:
+        """Whether the schema carries rules in CEL."""
+        from reconciler.api.schemas.cel import has_rules
+
+        return has_rules(self.schema)
+
+    def rules(self, obj: Object, old: Object | None = None) -> Outcome:
+        """Return what the schema's rules in CEL say of an object that keeps to the rest of it."""
+        from reconciler.api.schemas.cel import Outcome, check
+
+        return check(self.schema, obj, old) if self.has_rules else Outcome()
 
     def errors(self, obj: Object) -> list[SchemaError]:
         """Return everything in an object that the schema does not allow, in order of the path."""

@@ -67,6 +67,8 @@ def check_alone(
     yield from shape
     if any(f.severity == "error" for f in shape):
         return
+    if validator is not None and validator.has_rules:
+        yield from _custom_rules(document, validator)
     for problem in rules.problems(document.object):
         yield document.finding(
             problem.rule, "error", f"{problem.field}: {problem.message}", problem.path,
@@ -81,6 +83,16 @@ def check_alone(
     if honoured is not None:
         yield from not_honoured(document, honoured)
         yield from one_node(document, honoured)
+
+
+def _custom_rules(document: Document, validator: Validator) -> Iterator[Finding]:
+    """Yield what the rules of a custom kind's author say, and which of them could not be asked."""
+    outcome = validator.rules(document.object)
+    for broken in outcome.violations:
+        hint = f"the rule is: {' '.join(broken.rule.split())}"
+        yield document.finding("schema/cel", "error", broken.message, broken.path, hint[:300])
+    for reason in outcome.skipped:
+        yield document.finding("schema/cel-skipped", "info", reason, ("kind",))
 
 
 def _schema(document: Document, validator: Validator | None) -> Iterator[Finding]:

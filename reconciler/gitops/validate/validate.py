@@ -12,7 +12,7 @@ from reconciler.gitops.validate.references import Facts, check_references, facts
 from reconciler.gitops.validate.served import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.api.objects import Key
     from reconciler.api.schemas import Validator
@@ -98,9 +98,8 @@ def validate(
                 verdicts[index] = judge(
                     document, honoured=honoured, namespace=default_namespace, checks=own
                 )
-    findings += [
-        f for v in verdicts for f in v.findings if references or not f.rule.startswith("reference/")
-    ]
+    found = (f for v in verdicts for f in v.findings)
+    findings += [f for f in _once(found) if references or not f.rule.startswith("reference/")]
     told: set[str] = set()
     for document, verdict in zip(documents, verdicts, strict=True):
         if verdict.notice is not None and verdict.notice[1] not in told:
@@ -133,3 +132,14 @@ def judge(
         known = checks.schemas.validator(gvk) is not None
         told = None if checks.ignore_missing_schemas and not known else notice(gvk, known=known)
     return Verdict(findings, None if broken else facts_of(document.object, namespace), told)
+
+
+def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings; what a rule or this installation lacks is said once, not for every resource."""
+    told: set[str] = set()
+    for finding in findings:
+        if finding.rule == "schema/cel-skipped":
+            if finding.message in told:
+                continue
+            told.add(finding.message)
+        yield finding

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.api import rules, schemas
+from reconciler.api.objects import GroupVersionKind
 from reconciler.errors import Cause
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def validate_shape(obj: Object) -> tuple[Cause, ...]:
 
 def validate_create(obj: Object) -> tuple[Cause, ...]:
     """Return every rule that a new object of the right shape breaks."""
-    return rules.causes(rules.problems(obj))
+    return (*rules.causes(rules.problems(obj)), *_custom_rules(obj))
 
 
 def validate_update(before: Object, after: Object) -> tuple[Cause, ...]:
     """Return every rule that a change breaks."""
-    found = rules.causes(rules.problems(after, creating=False))
+    found = (*rules.causes(rules.problems(after, creating=False)), *_custom_rules(after, before))
     return found or rules.causes(rules.changes(before, after))
 
 
@@ -46,5 +47,16 @@ def _schema(obj: Object) -> Iterator[Cause]:
     if schemas.is_valid(obj):
         return
     for error in schemas.errors(obj):
-        field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.path).lstrip(".")
-        yield Cause("FieldValueInvalid", error.message, field or "(root)")
+        yield Cause("FieldValueInvalid", error.message, _field(error.path))
+
+
+def _custom_rules(obj: Object, before: Object | None = None) -> Iterator[Cause]:
+    """Yield the rules in CEL of a custom kind's author that an object, or its change, breaks."""
+    check = schemas.validator(GroupVersionKind.of(obj))
+    for broken in check.rules(obj, before).violations if check is not None else ():
+        yield Cause("FieldValueInvalid", broken.message, _field(broken.path))
+
+
+def _field(path: tuple[str | int, ...]) -> str:
+    found = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+    return found.lstrip(".") or "(root)"

@@ -40,6 +40,11 @@ RULES = (
     Rule("schema/rejected", "error", "Rejected kinds", "The kind was refused by `--reject`."),
     Rule("schema/custom-resource-definition", "warning", "Schemas of custom kinds",
          "A CustomResourceDefinition with a schema that cannot be used: its resources are not checked."),
+    Rule("schema/cel", "error", "Rules of custom kinds",
+         "A rule in CEL that the author of a custom kind wrote into its CustomResourceDefinition (`x-kubernetes-validations`)."),
+    Rule("schema/cel-skipped", "info", "Rules that are not checked here",
+         "The extra `cel` is not installed, or the rule uses what it does not have, or would take too long. Rules about a change"
+         " (`oldSelf`) are asked by `plan` and a sync."),
     Rule("template/failed", "error", "Templates", "The template failed while it rendered."),
     Rule("template/forbidden", "error", "What templates may not do", "It asked for what the sandbox does not give."),
     Rule("template/missing", "error", "Templates that are not there", "An include or import of a file that is not there."),

@@ -158,3 +158,35 @@ spec:
     assert errors("keep: 0") == ["schema/minimum"]
     assert errors("kept: 1") == ["schema/unknown-field"]
     assert errors("keep: many") == ["schema/type"]
+
+
+def test_rules_of_a_custom_kind_s_author_are_asked_and_what_is_not_is_said_once() -> None:
+    pytest.importorskip("cel_expr_python", reason="the extra cel is not installed")
+    definition = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: backups.example.com}
+spec:
+  group: example.com
+  names: {plural: backups, kind: Backup}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties: {keep: {type: integer, default: 7}, most: {type: integer}, at: {type: string}}
+              x-kubernetes-validations:
+                - {rule: self.keep <= self.most, message: keep is more than most, fieldPath: .keep}
+                - {rule: "self.at.find('[0-9]+') == '1'"}
+---
+"""
+    resource = "apiVersion: example.com/v1\nkind: Backup\nmetadata: {name: %s}\nspec: {%s}\n---\n"
+    text = definition + resource % ("a", "keep: 9, most: 8") + resource % ("b", "most: 8")
+    found = [(rule, line) for rule, _, line in findings(text) if rule.startswith("schema/cel")]
+    assert found == [("schema/cel-skipped", 24), ("schema/cel", 26)]
