@@ -65,7 +65,7 @@ async def test_unknown_fields_are_refused(registry: Registry) -> None:
 async def test_lists_merge_by_the_keys_of_their_author(registry: Registry) -> None:
     await registry.apply(cart(owner="me", items=[{"name": "a", "count": 1}]), field_manager="one")
     made = await registry.apply(cart(items=[{"name": "b", "count": 2}]), field_manager="two")
-    assert [i["name"] for i in made["spec"]["items"]] == ["a", "b"]
+    assert {i["name"]: i["count"] for i in made["spec"]["items"]} == {"a": 1, "b": 2}
 
 
 async def test_rules_hold_for_what_is_made_and_for_what_is_changed(registry: Registry) -> None:
