@@ -211,11 +211,14 @@ class Builder:
             self._tell("syntax/yaml", said, event, "write / without the backslash")
 
     def _tell(self, rule: str, message: str, event: Any, hint: str = "") -> None:
-        found = self._given.finding(rule, message, event.start_mark, hint)
-        end = event.end_mark
+        # Made at once: a text may hold as many mistakes as words.
+        start, end, lines = event.start_mark, event.end_mark, self._given.line + 1
         self._findings.append(
-            found._replace(end_line=end.line + self._given.line + 1, end_column=end.column + 1)
-        )
+            Finding(
+                rule, "error", message, self._given.file, start.line + lines, start.column + 1,
+                hint=hint, end_line=end.line + lines, end_column=end.column + 1,
+            )
+        )  # fmt: skip
 
 
 _SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")

@@ -78,7 +78,9 @@ def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
         stopped = False
         for one, found in _documents(rest):
             index = len(documents)
-            findings += [f._replace(document=index) for f in found]
+            if found:
+                # A file may hold as many mistakes as words: those of its first document are taken as they are.
+                findings += [f._replace(document=index) for f in found] if index else found
             documents.append(one)
             stopped = one.stop < 0
         rest = _behind(rest, findings[-1].line) if stopped else None
@@ -148,11 +150,12 @@ def _documents(given: Text) -> Iterator[tuple[Read, list[Finding]]]:
     findings: list[Finding] = []
     try:
         events: Any = _Events(given.text)
+        following = events.get_event
         while True:
-            event = events.get_event()
-            if isinstance(event, StreamEndEvent):
-                return
-            if not isinstance(event, DocumentStartEvent):
+            event = following()
+            if event.__class__ is not DocumentStartEvent:
+                if event.__class__ is StreamEndEvent:
+                    return
                 continue
             findings = []
             one = _document(events, event, given, findings)
@@ -181,8 +184,9 @@ def _document(events: Any, begun: Any, given: Text, findings: list[Finding]) -> 
     first = events.peek_event()
     at = begun.start_mark
     start, first_line = given.start + at.index - at.column, at.line + given.line + 1
+    began = first.start_mark
+    line, column = began.line + given.line + 1, began.column + 1
     builder = Builder(events, given, findings)
-    line, column = first.start_mark.line + given.line + 1, first.start_mark.column + 1
     value, readable = None, False
     try:
         _check_version(begun)

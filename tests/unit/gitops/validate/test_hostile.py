@@ -57,8 +57,8 @@ FILLINGS = {
 def test_a_megabyte_of_anything_is_looked_through_in_time(name: str) -> None:
     started = time.process_time()
     looked(FILLINGS[name])
-    # Two seconds is the promise; a busy machine's processor seconds are longer than those of an idle one.
-    assert time.process_time() - started < 4
+    # The promise is two seconds of a processor; what is slowest here takes about one.
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
