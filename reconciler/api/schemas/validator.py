@@ -1,15 +1,18 @@
-"""One schema, compiled: ``jsonschema_rs`` decides (microseconds an object), ``jsonschema`` explains what is wrong."""
+"""One schema, compiled: ``jsonschema_rs`` decides (microseconds an object) and says where; the words are ours.
+
+Where it is not installed, or its path through the schema cannot be followed, ``jsonschema`` says where: thirty times slower.
+"""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api.schemas.explain import SchemaError, explain
 from reconciler.api.schemas.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from reconciler.api.objects import Object
     from reconciler.api.schemas.cel import Outcome
@@ -24,14 +27,19 @@ class Validator:
     @functools.cached_property
     def is_valid(self) -> Callable[[Object], bool]:
         """Whether an object keeps to the schema."""
+        compiled = self._compiled if self._compiled is not None else self._explainer
+        check: Callable[[Object], bool] = compiled.is_valid
+        return check
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
         try:
             import jsonschema_rs
         except ImportError:
-            return self._explainer.is_valid  # type: ignore[no-any-return]
-        check: Callable[[Object], bool] = jsonschema_rs.Draft202012Validator(
+            return None
+        return jsonschema_rs.Draft202012Validator(
             self.schema, validate_formats=True, formats=dict(FORMATS)
-        ).is_valid
-        return check
+        )
 
     @functools.cached_property
     def _explainer(self) -> Any:
@@ -59,5 +67,52 @@ class Validator:
         """Return everything in an object that the schema does not allow, in order of the path."""
         if self.is_valid(obj):
             return []
-        found = {e for error in self._explainer.iter_errors(obj) for e in explain(error)}
-        return sorted(found, key=lambda e: ([str(p) for p in e.path], e.message))
+        return _sorted(self._located(obj) or self._explainer.iter_errors(obj))
+
+    def _located(self, obj: Object) -> list[_Located]:
+        """Return what the compiled schema finds; nothing where its way through the schema cannot be followed."""
+        if self._compiled is None:
+            return []
+        found = []
+        try:
+            for error in self._compiled.iter_errors(obj):
+                path, (*way, keyword) = tuple(error.instance_path), error.schema_path
+                part: Any = obj
+                for name in path:
+                    part = part[name]
+                schema = self._followed(way)
+                found.append(_Located(path, keyword, part, schema, schema[keyword]))
+        except (KeyError, IndexError, TypeError, ValueError):
+            return []
+        return found
+
+    def _followed(self, way: Iterable[str | int]) -> dict[str, Any]:
+        """Return the part of the schema that a path leads to. Raises ``KeyError`` and the like where it leads nowhere."""
+        part: Any = self.schema
+        for name in way:
+            part = part[name]
+            if name == "$ref" and isinstance(part, str):
+                root, *names = part.split("/")
+                if root != "#":
+                    raise KeyError(part)
+                part = self.schema
+                for inner in names:
+                    part = part[inner.replace("~1", "/").replace("~0", "~")]
+        if not isinstance(part, dict):
+            raise TypeError(part)
+        return part
+
+
+class _Located(NamedTuple):
+    """What ``explain`` reads of an error of ``jsonschema``."""
+
+    absolute_path: tuple[str | int, ...]
+    validator: str
+    instance: Any
+    schema: dict[str, Any]
+    validator_value: Any
+
+
+def _sorted(errors: Iterable[Any]) -> list[SchemaError]:
+    found = {e for error in errors for e in explain(error)}
+    return sorted(found, key=lambda e: ([str(p) for p in e.path], e.message))

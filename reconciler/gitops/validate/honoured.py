@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from reconciler.gitops.validate.pods import pod_spec_of
@@ -35,8 +36,18 @@ def _unknown(
     if isinstance(value, list) and all(isinstance(v, dict) for v in value):
         for index, item in enumerate(value):
             yield from _unknown(item, dotted, (*path, index), honoured)
-    elif isinstance(value, dict) and any(h.startswith(dotted + ".") for h in honoured):
+    elif isinstance(value, dict) and dotted in _parents(honoured):
         for key, item in value.items():
             yield from _unknown(item, f"{dotted}.{key}", (*path, key), honoured)
     else:
         yield path, dotted
+
+
+@functools.lru_cache(maxsize=8)
+def _parents(honoured: frozenset[str]) -> frozenset[str]:
+    """Return the fields inside of which some are honoured."""
+    found: set[str] = set()
+    for dotted in honoured:
+        parts = dotted.split(".")
+        found.update(".".join(parts[:n]) for n in range(1, len(parts)))
+    return frozenset(found)
