@@ -118,11 +118,21 @@ class Builder:
         built: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         keys: dict[str, Any] = {}
-        following, short = self._next, scalar.short
+        following, short, is_text = self._next, scalar.short, scalar.is_text
         quick = not self._slashes
         spared = 0
         while (event := following()).__class__ is not MappingEndEvent:
-            key = self.key(event)
+            # Nearly every key is a word of letters: it is spared a call.
+            if (
+                quick
+                and event.__class__ is ScalarEvent
+                and event.tag is None is event.anchor
+                and len(key := event.value) <= scalar.SHORT
+                and is_text(key)
+            ):
+                pass
+            else:
+                key = self.key(event)
             if key in keys:
                 self._twice(key, keys[key], event)
             else:

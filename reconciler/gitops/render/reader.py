@@ -115,10 +115,11 @@ def _place(node: Node, following: Callable[[], Any], builder: Builder, depth: in
     number = 0
     while not isinstance(event := following(), CollectionEndEvent):
         part: str | int = number
-        child = Node(None, event)
         if kind is MappingStartEvent:
             part = builder.key(event)
             child = Node(event, following())
+        else:
+            child = Node(None, event)
         # A value of one word holds nothing: it is spared the call.
         if child.value.__class__ is not ScalarEvent:
             _place(child, following, builder, depth + 1)
