@@ -61,12 +61,24 @@ class Positions:
         value: Any = found[0].value if found else None
         if origin.item is not None and isinstance(value, dict):
             items = value.get("items")
-            value = items[origin.item] if isinstance(items, list) else None
+            value = item_of(value, items[origin.item]) if isinstance(items, list) else None
         return value if isinstance(value, dict) else {}
 
     def text(self) -> str:
         """Return the text that was read."""
         return self._text if isinstance(self._text, str) else self._text.decode("utf-8-sig")
+
+
+def item_of(listed: Object, item: Any) -> Any:
+    """Return an item of a list as kubectl reads it: one of a ``ConfigMapList`` need not say what it is.
+
+    >>> item_of({"apiVersion": "v1", "kind": "ConfigMapList"}, {"data": {}})["kind"]
+    'ConfigMap'
+    """
+    kind, version = listed.get("kind"), listed.get("apiVersion")
+    if kind == "List" or not isinstance(item, dict) or "kind" in item or "apiVersion" in item:
+        return item
+    return {"apiVersion": version, "kind": str(kind).removesuffix("List"), **item}
 
 
 @functools.lru_cache(maxsize=32)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reconciler.api import schemas
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import reader, sops
-from reconciler.gitops.render.document import Document, Origin, Positions, Rendered
+from reconciler.gitops.render.document import Document, Origin, Positions, Rendered, item_of
 from reconciler.gitops.render.written import blamed
 from reconciler.gitops.source.selection import KUSTOMIZATIONS
 
@@ -189,11 +189,19 @@ def _documents(text: str, file: File, positions: Positions) -> _One:
                 f"missing field {' and '.join(missing)}: every manifest needs apiVersion and kind"
             )
             findings.append(document.finding("schema/missing-type", "error", told))
-        elif one.value["kind"] == "List" and one.value["apiVersion"] == "v1":
+        elif _is_list(one.value):
             documents += _items(document, one.items, findings)
         else:
             documents.append(document)
     return _One(tuple(documents), tuple(findings), sops.PREFIX in text, "${" in text)
+
+
+def _is_list(obj: dict[str, Any]) -> bool:
+    """Whether a document only holds others: a ``List``, or one of a kind as ``kubectl get --raw`` writes it."""
+    kind = obj["kind"]
+    if kind == "List" and obj["apiVersion"] == "v1":
+        return True
+    return bool(kind != "List" and kind.endswith("List") and isinstance(obj.get("items"), list))
 
 
 def _items(
@@ -211,7 +219,8 @@ def _items(
         # A list that an alias or a merge key brought in stands elsewhere.
         line, column = places[number] if number < len(places) else listed.origin[1:3]
         origin = listed.origin._replace(line=line, column=column, item=number)
-        document = Document(item if isinstance(item, dict) else {}, origin, listed.positions)
+        obj = item_of(listed.object, item)
+        document = Document(obj if isinstance(obj, dict) else {}, origin, listed.positions)
         if not _is_word(document.object.get("kind")) or not _is_word(
             document.object.get("apiVersion")
         ):

@@ -190,3 +190,23 @@ spec:
     text = definition + resource % ("a", "keep: 9, most: 8") + resource % ("b", "most: 8")
     found = [(rule, line) for rule, _, line in findings(text) if rule.startswith("schema/cel")]
     assert found == [("schema/cel-skipped", 24), ("schema/cel", 26)]
+
+
+def test_a_list_of_one_kind_holds_objects_of_it() -> None:
+    """As kubectl reads it, and so once more from what is kept."""
+    text = (
+        "apiVersion: v1\nkind: ConfigMapList\nmetadata: {}\nitems:\n- metadata: {name: a}\n  datum: {}\n"
+        "- {apiVersion: v1, kind: ConfigMap, metadata: {name: b}, x: 1}\n"
+    )
+    assert findings(text) == [
+        ("schema/unknown-field", "error", 6), ("schema/unknown-field", "error", 7),
+    ]  # fmt: skip
+    for document in render(snapshot(a__yaml=text)).documents:
+        assert document.positions.read(document.origin) == document.object
+
+
+def test_what_a_file_by_itself_cannot_show_is_asked_only_of_a_set() -> None:
+    """An API server accepts a probe of a port that is not there: a warning, and none without the set."""
+    text = pod("readinessProbe: {httpGet: {port: web}}")
+    assert findings(text) == [("reference/probe-port", "warning", 5)]
+    assert findings(text, references=False) == []
