@@ -14,6 +14,7 @@ from reconciler.errors import SourceError
 from reconciler.gitops.engine import KINDS, Engine, Outcome
 from reconciler.gitops.history import MemoryHistory
 from reconciler.gitops.source import Commit, File, Snapshot
+from reconciler.gitops.validate import Checks
 from reconciler.registry import Registry
 from reconciler.store.memory import MemoryStore
 
@@ -85,7 +86,8 @@ spec:
 class Cluster:
     """A registry and an engine over it, which may be ended and begun again."""
 
-    def __init__(self) -> None:
+    def __init__(self, checks: Checks = Checks()) -> None:  # noqa: B008 - immutable
+        self.checks = checks
         self.clock = LoopClock()
         self.registry = Registry(MemoryStore(), clock=self.clock, entropy=SeededEntropy())
         self.history = MemoryHistory()
@@ -118,7 +120,7 @@ class Cluster:
             self.registry, cache, clock=self.clock, entropy=SeededEntropy(),
             recorder=Recorder(events, "test"), history=self.history,
             source_for=lambda app: self.source(app["metadata"]["name"]),
-            observers=[self.outcomes.append],
+            observers=[self.outcomes.append], checks=self.checks,
         )  # fmt: skip
         self._tasks = [asyncio.create_task(run()) for run in (cache.run, engine.run, events.run)]
 

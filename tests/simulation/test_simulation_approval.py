@@ -132,3 +132,39 @@ def test_an_application_that_is_not_there_or_not_read_has_no_plan() -> None:
                 await cluster.engine.plan("app")
 
     run_virtual(story())
+
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: %s}}
+  template: {metadata: {labels: {app: %s}}, spec: {containers: [{name: c, image: i}]}}
+"""
+SEALED = (
+    "apiVersion: v1\nkind: Secret\nmetadata: {name: key}\nimmutable: true\nstringData: {p: %s}\n"
+)
+
+
+def test_a_change_of_what_cannot_be_changed_is_foretold() -> None:
+    """covers D04"""
+
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            await manual(cluster, a=DEPLOYMENT % ("web", "web"), b=SEALED % "hunter2")
+            await cluster.ask()
+            await cluster.settle()
+            cluster.source("app").write(a=DEPLOYMENT % ("other", "other"), b=SEALED % "hunter3")
+            await cluster.settle()
+            plan = await cluster.engine.plan("app")
+            told = {c["name"]: c["cause"] for c in plan["changes"]}
+            assert told == {
+                "web": "immutable: spec.selector: field is immutable: delete the object, and the sync "
+                "creates it anew; or leave it as it was",
+                "key": "immutable: data: field is immutable when `immutable` is set: delete the object, "
+                "and the sync creates it anew; or leave it as it was",
+            }
+            assert "hunter" not in str(plan)
+
+    run_virtual(story())

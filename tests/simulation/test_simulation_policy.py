@@ -8,6 +8,7 @@ from reconciler.api import kinds
 from reconciler.clock import rfc3339, run_virtual
 from reconciler.errors import Forbidden, Unavailable
 from reconciler.gitops.engine import OutcomeKind
+from reconciler.gitops.validate import Checks
 from tests.simulation.applications import REFUSED, Cluster, config, deployment, refuse
 
 
@@ -264,5 +265,27 @@ def test_an_hour_of_nothing_writes_nothing() -> None:
             revision = cluster.registry.revision
             await cluster.settle(3 * 3600)
             assert cluster.registry.revision == revision
+
+    run_virtual(story())
+
+
+def test_a_sync_checks_what_the_configuration_asks_for() -> None:
+    async def story() -> None:
+        checks = Checks(levels={"reference/secret": "off"}, reject=frozenset({"Service"}))
+        pod = (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
+            "  containers: [{name: c, image: i, envFrom: [{secretRef: {name: by-hand}}]}]\n"
+        )
+        async with Cluster(checks).running() as cluster:
+            cluster.source("app").write(a=config("a"), p=pod)
+            await cluster.application()
+            await cluster.settle()
+            assert await cluster.values() == {"a": "1"}
+            rejected = (
+                "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n"
+            )
+            cluster.source("app").write(a=config("a", "2"), b=rejected)
+            await cluster.settle()
+            assert await cluster.values() == {"a": "1"}
 
     run_virtual(story())

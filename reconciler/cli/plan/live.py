@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, annotations_of
-from reconciler.errors import NotFound
+from reconciler.errors import Invalid, NotFound
 from reconciler.gitops.diff import diff
 from reconciler.gitops.engine import desired
 from reconciler.gitops.engine.policy.pruning import prune_verdict
 from reconciler.gitops.engine.report import inventory_of
 from reconciler.gitops.hooks import hook_of
 from reconciler.gitops.plan import Change
+from reconciler.gitops.plan.refusal import refusal_of
 from reconciler.gitops.plan.rendered import cause_of
 
 if TYPE_CHECKING:
@@ -62,9 +63,12 @@ async def _compared(
 ) -> Change:
     if live is None:
         return Change("create", key, wanted.object, cause="it does not exist")
-    merged = await client.apply(
-        wanted.object, field_manager=desired.manager_of(name), force=True, dry_run=True
-    )
+    try:
+        merged = await client.apply(
+            wanted.object, field_manager=desired.manager_of(name), force=True, dry_run=True
+        )
+    except Invalid as error:
+        return Change("update", key, wanted.object, cause=refusal_of(error), live=live)
     fields = diff(live, merged, mask=mask)
     if not fields:
         return Change("unchanged", key, wanted.object)

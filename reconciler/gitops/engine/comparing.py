@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.errors import ApiError, NotFound
+from reconciler.errors import ApiError, Invalid, NotFound
 from reconciler.gitops.diff import diff
 from reconciler.gitops.engine import desired
 from reconciler.gitops.plan import Change
+from reconciler.gitops.plan.refusal import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,8 +105,10 @@ class Comparer:
                 wanted.object, field_manager=desired.manager_of(self._name), force=True,
                 dry_run=True,
             )  # fmt: skip
+        except Invalid as error:
+            # The apply will be refused as well, in the report of the sync.
+            return Change("update", key, wanted.object, cause=refusal_of(error), live=live)
         except ApiError:
-            # The apply itself will say what is wrong, in the report of the sync.
             return Change("update", key, wanted.object, cause="it cannot be compared", live=live)
         fields = diff(live, merged, mask=self._shared.mask)
         if not fields:
