@@ -62,15 +62,22 @@ def _beside(paths: Sequence[str]) -> Path | None:
 
 
 def _above(path: Path) -> Path | None:
+    """Return the file of a path's directory or, inside a checkout only, of the nearest one above: others' are not asked."""
     start = Path.cwd() if str(path) == "-" else path.absolute()
-    for folder in (start, *start.parents):
-        file = folder / FILE
-        if file.is_file():
-            here = Path.cwd()
-            return file.relative_to(here) if file.is_relative_to(here) else file
+    base = start if start.is_dir() else start.parent
+    own = found = _named(base)
+    for folder in (base, *base.parents):
+        found = found or _named(folder)
         if (folder / ".git").exists():
-            return None
-    return None
+            return found
+    return own
+
+
+def _named(folder: Path) -> Path | None:
+    file, here = folder / FILE, Path.cwd()
+    if not file.is_file():
+        return None
+    return file.relative_to(here) if file.is_relative_to(here) else file
 
 
 def _stays_inside(path: Path, said: Validate) -> None:

@@ -229,3 +229,14 @@ def test_a_manifest_may_have_the_name_of_the_configuration(folder: Path) -> None
     (folder / ".git").rmdir()
     (folder / "reconciler.yaml").write_text("{}\n")
     assert told(folder) == ["schema/unknown-field"]
+
+
+def test_outside_of_a_checkout_only_the_directory_itself_is_asked(folder: Path) -> None:
+    """What somebody else put above, in /tmp or a home, says nothing."""
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.yaml").write_text(CONFIG_MAP + "datum: {}\n")
+    (folder / "reconciler.yaml").write_text("validate: {skip: [ConfigMap]}\n")
+    assert told(folder / "sub") == []
+    (folder / ".git").rmdir()
+    assert told(folder / "sub") == ["schema/unknown-field"]
+    assert told(folder) == []
