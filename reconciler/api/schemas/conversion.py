@@ -28,7 +28,7 @@ _META: Schema = {
 _BITS = {"int32": 31, "int64": 63}
 #: Formats of OpenAPI that restrict nothing beyond their type; any other is dropped, as JSON Schema may mean another thing by it.
 _PLAIN_FORMATS = frozenset({"int32", "int64", "float", "double", "password"})
-_DROPPED = frozenset({"nullable", "example", "externalDocs", "discriminator", "xml", "id", "$schema"})  # fmt: skip
+_DROPPED = frozenset({"nullable", "example", "externalDocs", "discriminator", "xml", "id", "$schema", "patternProperties"})  # fmt: skip
 _OPEN = "x-kubernetes-preserve-unknown-fields"
 _MANY = ("allOf", "anyOf", "oneOf")
 #: Definitions that hold any object, or any value.

@@ -6,16 +6,53 @@ Where it is not installed, or its path through the schema cannot be followed, ``
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api.schemas.explain import SchemaError, explain
 from reconciler.api.schemas.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.api.objects import Object
     from reconciler.api.schemas.cel import Outcome
+
+
+def _compile(schema: dict[str, Any]) -> Any:
+    """Return a schema as ``jsonschema_rs`` compiles it; None where that is missing. Raises ``ValueError``."""
+    try:
+        import jsonschema_rs
+    except ImportError:
+        return None
+    formats = dict(FORMATS)
+    try:
+        # The author of a schema may be anybody: its patterns are matched in linear time.
+        return jsonschema_rs.Draft202012Validator(
+            schema, validate_formats=True, formats=formats,
+            pattern_options=jsonschema_rs.RegexOptions(),
+        )  # fmt: skip
+    except ValueError:
+        # A pattern that looks around is none of Kubernetes', but may be one of another author's schema.
+        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, formats=formats)
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001
+    """Explain ``pattern``, not by backtracking either."""
+    import jsonschema
+
+    if isinstance(instance, str) and not _matcher(pattern)(instance):
+        yield jsonschema.ValidationError(f"does not match {pattern}")
+
+
+@functools.lru_cache(256)
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    found = _compile({"pattern": pattern})
+    if found is not None:
+        check: Callable[[str], bool] = found.is_valid
+        return check
+    plain = re.compile(pattern)
+    return lambda text: plain.search(text) is not None
 
 
 class Validator:
@@ -33,13 +70,7 @@ class Validator:
 
     @functools.cached_property
     def _compiled(self) -> Any:
-        try:
-            import jsonschema_rs
-        except ImportError:
-            return None
-        return jsonschema_rs.Draft202012Validator(
-            self.schema, validate_formats=True, formats=dict(FORMATS)
-        )
+        return _compile(self.schema)
 
     @functools.cached_property
     def _explainer(self) -> Any:
@@ -48,7 +79,9 @@ class Validator:
         checker = jsonschema.FormatChecker(formats=())
         for name, is_right in FORMATS.items():
             checker.checks(name)(is_right)
-        return jsonschema.Draft202012Validator(self.schema, format_checker=checker)
+        extend: Any = jsonschema.validators.extend
+        explaining = extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+        return explaining(self.schema, format_checker=checker)
 
     @functools.cached_property
     def has_rules(self) -> bool:
