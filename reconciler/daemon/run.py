@@ -299,5 +299,9 @@ class _Daemon:
             },
             "metrics": f"http://{self._metrics_at}/metrics" if self._metrics_at else "",
             "webhook": self._webhook_at,
-            "problems": [*self._runtime.problems, *(proxy.problems() if proxy else ())],
+            "problems": [
+                *filter(None, [self._registry.problem]),
+                *self._runtime.problems,
+                *(proxy.problems() if proxy else ()),
+            ],
         }

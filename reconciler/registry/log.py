@@ -61,6 +61,7 @@ class RevisionLog:
         self.cache = Cache()
         self.watches = Watches()
         self.measures = WriteMeasures()
+        self.problem = ""  # why the last write was refused; empty: it was not
 
     async def start(self) -> None:
         """Read the store. Raises ``StoreError``."""
@@ -118,9 +119,11 @@ class RevisionLog:
                 try:
                     await self._store.append(s.record for s in batch)
                 except StoreError as error:
+                    self.problem = str(error)
                     self.measures.writes.add("error", by=len(batch))
                     self._undo(batch, error)
                 else:
+                    self.problem = ""
                     self.measures.commits.observe(loop.time() - began)
                     self.measures.writes.add("success", by=len(batch))
                     for staged in batch:

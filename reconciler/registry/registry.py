@@ -82,6 +82,11 @@ class Registry:
         """Find out whether the store can still be written. Raises ``StoreError``."""
         await self._store.check()
 
+    @property
+    def problem(self) -> str:
+        """Why the store refused the last write; empty when it did not."""
+        return self._log.problem
+
     def measures(self) -> list[Family]:
         """Return the store's figures. Implements ``telemetry.measures.Measured``."""
         now = held(self._log.revision, self._store.size(), self._log.cache)
