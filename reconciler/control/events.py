@@ -81,7 +81,7 @@ class EventWriter:
             try:
                 await self._client.delete(kinds.EVENT, about["name"], about["namespace"])
             except ApiError as error:
-                log.debug("event kept", event=about["name"], error=str(error))
+                log.debug("event kept", about=about["name"], error=str(error))
 
     async def _write(self, component: str, notice: Notice, at: float) -> None:
         regarding = notice.regarding

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from reconciler.gitops.engine.shared import Shared
 
 
+#: So many objects are compared before others get their turn: a few milliseconds.
+AT_ONCE = 32
+
+
 class Comparer:
     """Compares one Application's objects; only those that moved, on either side, cost anything (decision 7)."""
 
@@ -47,11 +51,14 @@ class Comparer:
 
     async def look(self, wanted: Mapping[Key, desired.Wanted]) -> list[Change]:
         """Return the change of every object that is not known to be as it is wanted; what is in view stays so."""
-        return [
-            await self._one(key, one)
-            for key, one in wanted.items()
-            if not self._is_verified(key, one)
-        ]
+        changes: list[Change] = []
+        for key, one in wanted.items():
+            if not self._is_verified(key, one):
+                changes.append(await self._one(key, one))
+                if len(changes) % AT_ONCE == 0:
+                    # A first look at thousands must not keep everybody else waiting.
+                    await self._shared.clock.sleep(0)
+        return changes
 
     def applied(self, key: Key, wanted: desired.Wanted, obj: Object) -> None:
         """Remember that an object is as it is wanted, since it was just applied."""

@@ -67,7 +67,9 @@ def permission(policy: Policy, facts: Facts) -> Permission:
         return Permission(allowed=True)
     if facts.failure is not None:
         again = next_try(policy.retry, facts.failure, facts.deadline)
-        if again is None or facts.now < again:
+        # A failure that is still to come: the clock was set back, and how long to wait is not known any more.
+        is_set_back = facts.failure.at > facts.now
+        if again is None or (facts.now < again and not is_set_back):
             return Permission(
                 allowed=False, condition=GIVEN_UP, message=_failed(facts, again), ask_at=again
             )

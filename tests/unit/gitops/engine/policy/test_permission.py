@@ -89,5 +89,13 @@ def test_retries_end(failure: Failure, deadline: float, expected: float | None) 
     assert next_try(Retry(), failure, deadline) == expected
 
 
+def test_a_failure_that_is_still_to_come_is_tried_again_at_once() -> None:
+    """The clock was set back: waiting until it is there again could take hours."""
+    failure = Failure("r", 5, NOON + 7200.0, passing=True)
+    assert permission(AUTOMATED, Facts(NOON, new_revision=True, failure=failure)).allowed
+    waiting = Failure("r", 5, NOON - 1.0, passing=True)
+    assert not permission(AUTOMATED, Facts(NOON, new_revision=True, failure=waiting)).allowed
+
+
 def test_a_limit_of_minus_one_never_gives_up() -> None:
     assert next_try(Retry(limit=-1), Failure("r", 10_000, 0.0), 0.0) == 180.0
