@@ -4,11 +4,19 @@ from __future__ import annotations
 
 _CONTAINER = (
     "name", "image", "imagePullPolicy", "command", "args", "workingDir", "env", "envFrom", "ports",
-    "volumeMounts", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "restartPolicy",
-    "terminationMessagePath", "terminationMessagePolicy", "resources.requests",
+    "volumeMounts", "lifecycle", "restartPolicy", "resources.requests",
     "securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.runAsNonRoot",
     "securityContext.allowPrivilegeEscalation",
 )  # fmt: skip
+_PROBE = (
+    "exec", "httpGet", "tcpSocket", "initialDelaySeconds", "periodSeconds", "timeoutSeconds",
+    "successThreshold", "failureThreshold", "terminationGracePeriodSeconds",
+)  # fmt: skip
+_PROBES = tuple(
+    f"{probe}.{field}"
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe")
+    for field in _PROBE
+)
 _POD = (
     "volumes", "restartPolicy", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "hostAliases",
     "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "nodeName", "nodeSelector",
@@ -20,7 +28,11 @@ _POD = (
 
 HONOURED = frozenset(
     [f"spec.{field}" for field in _POD]
-    + [f"spec.{kind}.{field}" for kind in ("containers", "initContainers") for field in _CONTAINER]
+    + [
+        f"spec.{kind}.{field}"
+        for kind in ("containers", "initContainers")
+        for field in (*_CONTAINER, *_PROBES)
+    ]
 )
 
 #: What is not honoured where ordinary users may make no namespaces.

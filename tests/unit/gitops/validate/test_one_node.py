@@ -124,3 +124,21 @@ def test_what_is_not_served_is_told(text: str, severity: str, told: str) -> None
     ((rule, level, message, _),) = found(text)
     assert (rule, level) == ("runtime/not-served", severity)
     assert told in message
+
+
+def test_what_the_process_runtime_cannot_do_for_a_container_is_said() -> None:
+    text = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+    - name: c
+      image: a:1
+      command: [sleep]
+      terminationMessagePolicy: FallbackToLogsOnError
+      livenessProbe: {grpc: {port: 80}, periodSeconds: 3}
+      readinessProbe: {httpGet: {port: 80, path: /x}, initialDelaySeconds: 3}
+"""
+    told = [(f[0], f[3]) for f in found(text) if f[0] == "runtime/not-honoured"]
+    assert told == [("runtime/not-honoured", 9), ("runtime/not-honoured", 10)]
