@@ -41,6 +41,7 @@ VERBS = {
     "uninstall": "Remove the systemd unit.",
     "backup": "Write the state directory to one file.",
     "restore": "Make a state directory of a backup.",
+    "simulate": "Break a simulated machine, and see whether it heals.",
     "version": "Print the version.",
     "completion": "Print a shell's completion script.",
 }
