@@ -38,6 +38,10 @@ def edited(workloads: dict[str, Workload], step: Step) -> dict[str, Workload]:
         return {**workloads, step.target: found or Workload(step.target, max(step.value, 1))}
     if found is None or (found.kind == "Job" and step.what in ("image", "env")):
         return workloads  # a Job's template cannot be changed
+    if found.kind == "StatefulSet" and step.what in ("delete", "rename"):
+        return (
+            workloads  # its prune waits for a user's confirmation, and nobody is there to give it
+        )
     if step.what == "delete":
         return rest
     if step.what == "rename":

@@ -196,11 +196,10 @@ class _Player:
         return bool(self._late)
 
     async def _converged(self) -> bool:
-        """Find out whether all is as asked; a StatefulSet whose prune waits for a confirmation is explained."""
+        """Find out whether all is as asked."""
         status = await self._world.application()
-        held = any(c["type"] == "PruneHeld" for c in status.get("conditions") or ())
         return bool(
-            (held or (status.get("sync") or {}).get("status") == "Synced")
+            (status.get("sync") or {}).get("status") == "Synced"
             and (status.get("health") or {}).get("status") == "Healthy"
         )
 
