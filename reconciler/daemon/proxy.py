@@ -75,18 +75,6 @@ async def _start(state_dir: Path, settings: Settings) -> Path:
     return path.with_name(f"{path.name}.{int(said)}")
 
 
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes uvloop's event loops where it is installed (the extra ``fast``); None for asyncio's own.
-
-    Only for a process that starts no other ones: uvloop is slow at that.
-    """
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
 def main(state: str, encoded: str) -> None:
     """Become the proxy of a state directory."""
     from reconciler.runtime.process.supervisor import namespaces
@@ -103,8 +91,7 @@ def main(state: str, encoded: str) -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
-        with asyncio.Runner(loop_factory=fast_loop()) as runner:
-            runner.run(_serve(state_dir, settings, path, report.ready))
+        asyncio.run(_serve(state_dir, settings, path, report.ready))
     except (ReconcilerError, OSError) as error:
         sys.exit(f"error: {error}")
 
