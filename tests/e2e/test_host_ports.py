@@ -122,7 +122,7 @@ def test_a_host_port_is_published_and_a_second_pod_waits_for_it(machine: Machine
     eventually(refused)
 
 
-def test_programs_that_share_a_port_of_the_host_roll_without_a_gap(machine: Machine) -> None:
+def test_programs_that_share_a_port_of_the_host_roll_side_by_side(machine: Machine) -> None:
     folder = machine.work / "deploy"
     folder.mkdir()
     port = free_port()
@@ -153,7 +153,13 @@ def test_programs_that_share_a_port_of_the_host_roll_without_a_gap(machine: Mach
     finally:
         over.set()
         client.join()
-    assert set(answers) == {"1", "2"}, answers
+    # What waits in the queue of a program that closes its socket is reset by the kernel (net.ipv4.tcp_migrate_req is 0):
+    # that may be a connection or two, never a moment in which nobody listens.
+    refused = answers.total() - answers["1"] - answers["2"]
+    assert answers["1"], answers
+    assert answers["2"], answers
+    assert refused <= 2, answers
+    assert not any("refused" in answer for answer in answers), answers
 
 
 def test_nothing_of_it_is_left(machine: Machine) -> None:
