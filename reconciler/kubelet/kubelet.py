@@ -17,8 +17,9 @@ from reconciler.kubelet.node import node_object
 from reconciler.kubelet.pod import newest
 from reconciler.kubelet.references import references
 from reconciler.kubelet.sandbox import ClusterDNS
+from reconciler.kubelet.scope import Drain, Node
 from reconciler.kubelet.volumes import LOCAL_PATH, Volumes
-from reconciler.kubelet.worker import Drain, Node, PodWorker
+from reconciler.kubelet.worker import PodWorker
 from reconciler.runtime.cri import ContainerState
 
 if TYPE_CHECKING:

@@ -1,0 +1,62 @@
+"""A Pod's status is written, and the Pod itself let go of once nothing of it is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from reconciler.api import kinds
+from reconciler.api.client import DeleteOptions
+from reconciler.api.objects import Object, uid_of
+from reconciler.errors import ApiError, Conflict, NotFound
+
+if TYPE_CHECKING:
+    from reconciler.kubelet.scope import PodScope
+
+log = structlog.get_logger(__name__)
+
+
+async def write_status(scope: PodScope, pod: Object, status: dict[str, Any]) -> None:
+    """Write the status where it differs; when somebody else wrote meanwhile, look again soon."""
+    if pod.get("status") == status:
+        return
+    node, meta = scope.node, pod["metadata"]
+    try:
+        current = await node.client.get(kinds.POD, meta["name"], meta["namespace"])
+        if uid_of(current) != scope.uid:
+            return
+        if current is not pod:
+            status = _with_foreign_conditions(status, current)
+        written = await node.client.update(
+            {**current, "status": status}, subresource="status", field_manager="kubelet"
+        )
+    except NotFound:
+        scope.wake()
+        return
+    except Conflict:
+        scope.later(0.05)
+        return
+    revision = int(written["metadata"].get("resourceVersion") or 0)
+    await node.cache.reached(kinds.POD, revision)
+
+
+async def let_go(scope: PodScope, pod: Object) -> None:
+    """Nothing of the Pod runs any more: delete its object for good (D02)."""
+    meta = pod["metadata"]
+    options = DeleteOptions(grace_seconds=0, uid=scope.uid)
+    try:
+        await scope.node.client.delete(kinds.POD, meta["name"], meta["namespace"], options)
+    except (NotFound, Conflict):
+        pass
+    except ApiError as error:
+        log.warning("pod cannot be deleted", pod=scope.where, error=str(error))
+        raise
+
+
+def _with_foreign_conditions(status: dict[str, Any], current: Object) -> dict[str, Any]:
+    """Return our status with the conditions that others wrote since we looked."""
+    ours = {c["type"] for c in status["conditions"]}
+    theirs = (current.get("status") or {}).get("conditions") or ()
+    extra = [c for c in theirs if c["type"] not in ours]
+    return {**status, "conditions": [*status["conditions"], *extra]}

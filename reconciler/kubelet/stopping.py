@@ -1,0 +1,92 @@
+"""A Pod's containers are stopped: the preStop hook and what is under way first, then the signal (D06, D07)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from reconciler.api.objects import is_deleting
+from reconciler.errors import RuntimeFailure
+from reconciler.kubelet.hooks import run_hook
+from reconciler.kubelet.scope import all_containers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from reconciler.api.objects import Object
+    from reconciler.kubelet.pod import StopContainer
+    from reconciler.kubelet.scope import PodScope
+
+log = structlog.get_logger(__name__)
+
+#: However long its preStop hook and its clients took, a container has so long to end by itself, in seconds (D07).
+LEAST_GRACE = 2.0
+
+
+class Stopper:
+    """Stops what the plan says, beside the worker, and remembers when each grace ends."""
+
+    __slots__ = ("_scope", "_stopping")
+
+    def __init__(self, scope: PodScope) -> None:
+        self._scope = scope
+        self._stopping: dict[str, float] = {}
+
+    def under_way(self, running: Collection[str]) -> dict[str, float]:
+        """Return when the grace ends of those of the running containers (ids) that are being stopped."""
+        self._stopping = {i: t for i, t in self._stopping.items() if i in running}
+        return dict(self._stopping)
+
+    def stop(self, pod: Object, action: StopContainer) -> None:
+        scope = self._scope
+        self._stopping[action.container.id] = scope.node.clock.now() + action.grace_seconds
+        scope.event(pod, "Normal", "Killing", action.reason)
+        scope.spawn(self._stop(pod, action))
+
+    async def _stop(self, pod: Object, action: StopContainer) -> None:
+        scope, container = self._scope, action.container
+        clock = scope.node.clock
+        named = [c for c in all_containers(pod) if c["name"] == container.name]
+        spec = named[0] if named else {}
+        hook = (spec.get("lifecycle") or {}).get("preStop")
+        left = action.grace_seconds
+        started = clock.monotonic()
+        if left > 0:
+            async with asyncio.TaskGroup() as before:
+                if hook:
+                    before.create_task(self._pre_stop(pod, spec, container.id, hook, left))
+                if is_deleting(pod):
+                    before.create_task(self._drain(left - LEAST_GRACE))
+            least = LEAST_GRACE if hook else min(left, LEAST_GRACE)
+            left = max(left - (clock.monotonic() - started), least)
+        try:
+            await scope.node.runtime.stop_container(container.id, left)
+        except RuntimeFailure as error:
+            log.warning("container cannot be stopped", pod=scope.where, error=str(error))
+            self._stopping.pop(container.id, None)
+        scope.wake()
+
+    async def _pre_stop(
+        self,
+        pod: Object,
+        spec: dict[str, Any],
+        container_id: str,
+        hook: dict[str, Any],
+        left: float,
+    ) -> None:
+        scope = self._scope
+        target = scope.target(pod, spec, container_id, scope.values().pod_ip)
+        try:
+            async with asyncio.timeout(left):
+                await run_hook(hook, scope.node.prober, target, scope.node.clock)
+        except (TimeoutError, RuntimeFailure) as error:
+            told = str(error) or "timed out"
+            scope.event(pod, "Warning", "FailedPreStopHook", told, spec["name"])
+
+    async def _drain(self, seconds: float) -> None:
+        """Let what is under way to this Pod end before it hears of its own end."""
+        node, address = self._scope.node, self._scope.values().pod_ip
+        if node.drain is not None and address and seconds > 0:
+            await node.drain(address, seconds)
