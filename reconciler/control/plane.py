@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 #: Keys of one controller that are worked on at once.
 WORKERS = 16
 
+#: How often ``settled`` looks, in seconds.
+SETTLE_SECONDS = 0.01
+
 
 class Plane:
     """Runs controllers over one cache."""
@@ -44,6 +47,7 @@ class Plane:
         *,
         clock: Clock,
     ) -> None:
+        self._clock = clock
         self._measures = PlaneMeasures()
         self._loops = [_Loop(client, cache, c, events, clock, self._measures) for c in controllers]
 
@@ -66,6 +70,12 @@ class Plane:
     def idle(self) -> bool:
         """No key waits and none is worked on."""
         return all(loop.queue.idle for loop in self._loops)
+
+    async def settled(self, seconds: float) -> None:
+        """Wait until what has happened so far is worked in: ``idle``, or so many seconds have passed."""
+        end = self._clock.monotonic() + seconds
+        while not self.idle and self._clock.monotonic() < end:
+            await self._clock.sleep(SETTLE_SECONDS)
 
     async def run(self) -> None:
         """Plan until cancelled. Subscribe (construct) before the cache runs: then nothing is missed."""

@@ -24,6 +24,7 @@ from reconciler.daemon import (
     collector,
     identity,
     images,
+    losses,
     machine,
     migration,
     proxy,
@@ -243,11 +244,14 @@ class _Daemon:
                 start("proxy", self._proxy.run())
                 await self._proxy.ready.wait()
             start("kubelet", self._kubelet.run())
+            await self._kubelet.ready.wait()
+            if self._kubelet.losses:
+                await losses.doubt(self._registry, self._applications())
             start("controllers", self._plane.run())
             start("sources", self._sources.run())
             if self._notify is not None:
                 start("notifications", self._notify.run())
-            start("gitops", self._engine.run())
+            start("gitops", self._judge())
             start("api", self._api.serve_unix(self._options.state_dir / "api.sock"))
             await self._api.ready.wait()
             start("reload", self._reload_on(hangup))
@@ -261,6 +265,12 @@ class _Daemon:
             for task in reversed(self._tasks.values()):
                 task.cancel()
                 await asyncio.wait([task])
+
+    async def _judge(self) -> None:
+        """Run the engine, once the control plane knows what does not run any more: it judges by what that says."""
+        if self._kubelet.losses:
+            await self._plane.settled(losses.SETTLE_SECONDS)
+        await self._engine.run()
 
     async def _reload_on(self, hangup: asyncio.Event) -> None:
         while True:

@@ -10,8 +10,15 @@ import structlog
 
 from reconciler.api import kinds
 from reconciler.api.objects import Object, is_deleting, name_of, namespace_of, uid_of
-from reconciler.errors import ApiError, BadRequest, NotFound, ReconcilerError, RuntimeFailure
-from reconciler.kubelet import logs, probes
+from reconciler.errors import (
+    ApiError,
+    BadRequest,
+    Conflict,
+    NotFound,
+    ReconcilerError,
+    RuntimeFailure,
+)
+from reconciler.kubelet import logs, losses, probes
 from reconciler.kubelet.measures import KubeletMeasures
 from reconciler.kubelet.node import node_object
 from reconciler.kubelet.pod import newest
@@ -81,6 +88,8 @@ class Kubelet:
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._references: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._group: asyncio.TaskGroup | None = None
+        self.ready = asyncio.Event()
+        self.losses = 0
         cache.subscribe(kinds.POD, self._pod_changed)
         for kind in (kinds.CONFIG_MAP, kinds.SECRET, kinds.PERSISTENT_VOLUME_CLAIM):
             cache.subscribe(kind, self._referenced_changed)
@@ -94,10 +103,15 @@ class Kubelet:
     # -- the node ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Register the node and keep its Pods until cancelled. The runtime must be open."""
+        """Register the node and keep its Pods until cancelled. The runtime must be open.
+
+        Once ``ready`` is set no Pod's status says more than what runs; ``losses`` is how many said more before.
+        """
         await self._register()
         await self._node.cache.synced()
         await self._end_orphans()
+        await self._admit_losses()
+        self.ready.set()
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._follow_runtime(), name="kubelet-events")
@@ -136,6 +150,31 @@ class Kubelet:
             await runtime.stop_pod_sandbox(box.id)
             await runtime.remove_pod_sandbox(box.id)
             self._node.volumes.tear_down(box.uid)
+
+    async def _admit_losses(self) -> None:
+        """Take back that Pods are ready which no longer run: nobody must count on them until they do again."""
+        running: dict[str, set[str]] = defaultdict(set)
+        for container in await self._node.runtime.containers():
+            if container.state is ContainerState.RUNNING:
+                running[container.pod_uid].add(container.name)
+        revision = 0
+        for pod in list(self._node.cache.snapshot.list(kinds.POD)):
+            if (pod.get("spec") or {}).get("nodeName") != self._node.name:
+                continue
+            status = losses.without_promises(pod, running[uid_of(pod)], self._node.clock.now())
+            if status is None:
+                continue
+            self.losses += 1
+            try:
+                written = await self._node.client.update(
+                    {**pod, "status": status}, subresource="status", field_manager="kubelet"
+                )
+            except (NotFound, Conflict):
+                continue
+            revision = int(written["metadata"]["resourceVersion"])
+        if self.losses:
+            log.info("pods of before do not run any more and are started again", pods=self.losses)
+            await self._node.cache.reached(kinds.POD, revision)
 
     async def _follow_runtime(self) -> None:
         async for event in self._node.runtime.events():

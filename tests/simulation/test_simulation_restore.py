@@ -68,14 +68,13 @@ def test_what_ran_runs_again_with_its_names_and_volumes(tmp_path: Path) -> None:
         new.store = old.store
         new.registry = Registry(new.store, clock=new.clock, entropy=new.entropy)
         async with new.running():
-
-            async def running() -> int:
-                return len(await new.runtime.containers())
-
-            await new.until(lambda: len(new.ready_pods()) == 4)
-            while await running() < 4:
-                await new.clock.sleep(0.1)
-            await new.until(lambda: len(new.ready_pods()) == 4)
+            await new.kubelet.ready.wait()
+            assert new.kubelet.losses == 4
+            while len(new.ready_pods()) < 4:
+                running = {c.pod_uid for c in await new.runtime.containers()}
+                assert {uid_of(p) for p in new.ready_pods()} <= running
+                await new.clock.sleep(0.01)
+            assert len(await new.runtime.containers()) == 4
             assert {name_of(p): uid_of(p) for p in new.pods()} == before
             claims = (await new.registry.list(kinds.PERSISTENT_VOLUME_CLAIM)).items
             assert [c["status"]["phase"] for c in claims] == ["Bound"]
