@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from . import namespaces as ns
 from .detach import detach
 from .node import open_network
-from .pods import Failure, Pods
+from .pods import Pods
+from .verbs import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,7 @@ class Supervisor:
                 self._running = False
                 reply()
             else:
-                getattr(self.pods, "do_" + request["op"])(request, reply)
+                self.pods.operations[request["op"]](request, reply)
         except Failure as failure:
             peer.send({"id": number, "error": str(failure), "reason": failure.reason})
         except OSError as error:

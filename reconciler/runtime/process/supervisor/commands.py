@@ -1,0 +1,74 @@
+"""Commands inside containers (CRI Exec)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from . import isolation, spawn
+from .verbs import Failure
+
+if TYPE_CHECKING:
+    from .loopback import LoopbackNetwork
+    from .node import NodeNetwork
+    from .state import State
+    from .verbs import Loop, Reply, Request
+
+
+class Commands:
+    """Those that run; a daemon is told when one has ended."""
+
+    def __init__(self, state: State, node: NodeNetwork | LoopbackNetwork, loop: Loop) -> None:
+        self._state = state
+        self._node = node
+        self._loop = loop
+        self._running: set[int] = set()
+
+    def run(self, request: Request, reply: Reply) -> None:
+        record = self._state.container(request["container"])
+        if record["state"] != "CONTAINER_RUNNING":
+            raise Failure(f"container {record['name']} is not running")
+        if request["tty"]:
+            near, far = os.openpty()
+            ours, theirs = [near], (far, far, far)
+        else:
+            pairs = [os.pipe() for _ in range(3)]
+            ours = [pairs[0][1], pairs[1][0], pairs[2][0]]
+            theirs = (pairs[0][0], pairs[1][1], pairs[2][1])
+        sandbox = self._state.sandboxes[record["sandbox_id"]]
+        wanted = isolation.namespaces(sandbox, isolated=self._node.isolated)
+        try:
+            pid = spawn.command(
+                record["pid"],
+                request["argv"],
+                {**record["config"], "rootless": self._node.rootless},
+                theirs,
+                tty=request["tty"],
+                namespaces=(*wanted, "mnt") if wanted else (),
+            )
+        except OSError as error:
+            for fd in ours:
+                os.close(fd)
+            raise Failure(error.strerror or str(error), "StartError") from None
+        finally:
+            for fd in set(theirs):
+                os.close(fd)
+        self._running.add(pid)
+        reply(pid, ours)
+
+    def kill(self, request: Request, reply: Reply) -> None:
+        if request["pid"] in self._running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(request["pid"], signal.SIGKILL)
+        reply()
+
+    def ended(self, pid: int, status: int) -> bool:
+        """Hear that a child has ended; tell whether it was a command."""
+        if pid not in self._running:
+            return False
+        self._running.discard(pid)
+        code = os.waitstatus_to_exitcode(status)
+        self._loop.tell({"command": pid, "code": code if code >= 0 else 128 - code})
+        return True

@@ -1,0 +1,229 @@
+"""Containers: made, started, stopped, ended, forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import isolation, members, output, records, spawn
+from .verbs import Failure
+
+if TYPE_CHECKING:
+    from .loopback import LoopbackNetwork
+    from .node import NodeNetwork
+    from .state import Record, State
+    from .verbs import Loop, Reply, Request
+
+#: What of a record is the supervisor's own business.
+_PRIVATE = ("config", "process", "mount_namespace", "marked")
+
+
+class Live:
+    """What a running container has besides its record."""
+
+    def __init__(self, out: output.Output) -> None:
+        self.output = out
+        self.waiting: list[Reply] = []
+
+
+class Containers:
+    """The CRI's verbs of containers."""
+
+    def __init__(self, state: State, node: NodeNetwork | LoopbackNetwork, loop: Loop) -> None:
+        self._state = state
+        self._node = node
+        self._loop = loop
+        self._live: dict[str, Live] = {}
+        self._children: dict[int, str] = {}
+
+    def create(self, request: Request, reply: Reply) -> None:
+        config = request["config"]
+        sandbox = self._state.sandboxes.get(request["sandbox"])
+        if sandbox is None or sandbox["state"] != "SANDBOX_READY":
+            raise Failure(f"sandbox {request['sandbox']} is not ready")
+        key = f"{sandbox['id']}-{config['name']}-{config['attempt']}"
+        if not self._node.isolated:
+            config = isolation.unisolated(key, sandbox, config, self._node.problem)
+        if key not in self._state.containers:
+            self._make(key, sandbox, config)
+        reply(key)
+
+    def _make(self, key: str, sandbox: Record, config: dict[str, Any]) -> None:
+        log = f"{sandbox['log_directory']}/{config['log_path']}" if config["log_path"] else ""
+        record = {
+            "id": key,
+            "sandbox_id": sandbox["id"],
+            "pod_uid": sandbox["uid"],
+            "name": config["name"],
+            "attempt": config["attempt"],
+            "state": "CONTAINER_CREATED",
+            "created_at": time.time(),
+            "image": config["image"],
+            "image_ref": config["image"],
+            "log_path": log,
+            "config": config,
+            "marked": not self._node.isolated,
+        }
+        directory = self._state.directory(record)
+        directory.mkdir(parents=True, exist_ok=True)
+        output.prepare(directory)
+        self._state.containers[key] = record
+        self._state.save(record)
+
+    def start(self, request: Request, reply: Reply) -> None:
+        record = self._state.container(request["container"])
+        if record["state"] != "CONTAINER_CREATED":
+            reply()
+            return
+        self.attach(record)
+        process, descriptors = self._fork(record)
+        record |= {
+            "state": "CONTAINER_RUNNING",
+            "started_at": time.time(),
+            "process": records.identity(process.pid),
+            "pid": process.pid,
+            "config": {k: record["config"].get(k) for k in ("working_dir", "security", "env")},
+        }
+        self._state.save(record)
+        self._children[process.pid] = record["id"]
+        record["mount_namespace"], error = process.go()
+        for fd in descriptors:
+            os.close(fd)
+        if error:
+            os.waitpid(process.pid, 0)
+            del self._children[process.pid]
+            self.finish(record, 127 << 8, "StartError", error)
+            raise Failure(error, "StartError")
+        self._state.save(record)
+        self._state.changed(record)
+        reply()
+
+    def _fork(self, record: Record) -> tuple[spawn.Container, list[int]]:
+        """Return a container's process, which waits, and what is to be closed when it has gone its way."""
+        sandbox = self._state.sandboxes[record["sandbox_id"]]
+        config = record["config"]
+        user = None
+        if os.getuid() == 0 and not self._node.rootless:
+            user = (config.get("security") or {}).get("run_as_user")
+        streams = output.open_ends(self._state.directory(record), user)
+        holder = sandbox["holder"]["pid"]
+        handles = {
+            name: os.open(f"/proc/{holder}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+            for name in isolation.namespaces(sandbox, isolated=self._node.isolated)
+        }
+        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        mounts = None
+        if self._node.isolated:
+            mounts = isolation.mounts(sandbox, config, self._state.directory(sandbox))
+        process = spawn.Container(
+            {**config, "rootless": self._node.rootless, "mounts": mounts},
+            handles,
+            str(self._state.root / "staging"),
+            (null, streams[0], streams[1]),
+        )
+        return process, [*streams, *handles.values(), null]
+
+    def attach(self, record: Record) -> None:
+        """Read a container's output from now on."""
+        directory = self._state.directory(record)
+        self._live[record["id"]] = Live(output.Output(directory, record["log_path"], self._loop))
+
+    def ended(self, pid: int, status: int) -> bool:
+        """Hear that a child has ended; tell whether it was a container's first process."""
+        key = self._children.pop(pid, None)
+        if key is not None:
+            self.finish(self._state.containers[key], status)
+        return key is not None
+
+    def finish(
+        self, record: Record, status: int | None, reason: str = "", message: str = ""
+    ) -> None:
+        """Write down how a container ended (``status`` as of wait; None = nobody knows) and kill what it left."""
+        if record["state"] == "CONTAINER_EXITED":
+            return
+        sandbox = self._state.sandboxes.get(record["sandbox_id"], {})
+        members.kill_all(record, sandbox.get("holder", {}))
+        live = self._live.pop(record["id"])
+        live.output.close()
+        code = 137 if status is None else os.waitstatus_to_exitcode(status)
+        if not reason:
+            reason = (
+                "ContainerStatusUnknown" if status is None else "Error" if code else "Completed"
+            )
+        record |= {
+            "state": "CONTAINER_EXITED",
+            "finished_at": time.time(),
+            "exit_code": code if code >= 0 else 128 - code,
+            "signal": -code if code < 0 else 0,
+            "reason": reason,
+            "message": message,
+            "pid": 0,
+        }
+        record.pop("config", None)
+        self._state.save(record)
+        for reply in live.waiting:
+            reply()
+        self._state.changed(record)
+
+    def _signal(self, record: Record, number: int) -> None:
+        if records.lives(record.get("process") or {}):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(record["pid"], number)
+
+    def kill(self, record: Record) -> None:
+        """End one at once, if it runs, and wait: its first process is a child, or was adopted."""
+        if record["id"] not in self._live:
+            return
+        self._signal(record, signal.SIGKILL)
+        pid = record["pid"]
+        if self._children.pop(pid, None):
+            _, status = os.waitpid(pid, 0)
+            self.finish(record, status)
+        else:
+            self.finish(record, signal.SIGKILL)
+
+    def stop(self, request: Request, reply: Reply) -> None:
+        record = self._state.containers.get(request["container"])
+        live = self._live.get(request["container"])
+        if record is None or live is None:
+            reply()
+            return
+        live.waiting.append(reply)
+        if request["grace"] > 0:
+            self._signal(record, signal.SIGTERM)
+
+        def end() -> None:
+            if record["state"] == "CONTAINER_RUNNING":
+                self._signal(record, signal.SIGKILL)
+
+        self._loop.later(max(0.0, request["grace"]), end)
+
+    def forget(self, record: Record) -> None:
+        """Forget one that has ended; raises ``Failure``."""
+        if record["id"] in self._live:
+            raise Failure(f"container {record['id']} still runs")
+        self._state.forget(record)
+
+    def remove(self, request: Request, reply: Reply) -> None:
+        if record := self._state.containers.get(request["container"]):
+            self.forget(record)
+            self._state.changed(record)
+        reply()
+
+    def list(self, request: Request, reply: Reply) -> None:
+        reply(
+            [
+                {key: value for key, value in record.items() if key not in _PRIVATE}
+                for record in self._state.containers.values()
+                if request["uid"] in (None, record["pod_uid"])
+            ]
+        )
+
+    def reopen_log(self, request: Request, reply: Reply) -> None:
+        self._state.container(request["container"])
+        if live := self._live.get(request["container"]):
+            live.output.reopen()
+        reply()

@@ -1,0 +1,121 @@
+"""Sandboxes: a Pod's address, its namespaces and the process that holds them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import etc, records
+
+if TYPE_CHECKING:
+    from .containers import Containers
+    from .loopback import LoopbackNetwork
+    from .node import NodeNetwork
+    from .state import Record, State
+    from .verbs import Reply, Request
+
+
+class Sandboxes:
+    """The CRI's verbs of sandboxes."""
+
+    def __init__(
+        self, state: State, node: NodeNetwork | LoopbackNetwork, containers: Containers
+    ) -> None:
+        self._state = state
+        self._node = node
+        self._containers = containers
+        self._host_ip = _host_address()
+        self._look()
+
+    def _look(self) -> None:
+        for record in self._state.sandboxes.values():
+            if record["state"] == "SANDBOX_READY" and not records.lives(record["holder"]):
+                record["state"] = "SANDBOX_NOTREADY"
+
+    def any_ready(self) -> bool:
+        """Tell whether a sandbox is left that was not stopped."""
+        return any(s["state"] == "SANDBOX_READY" for s in self._state.sandboxes.values())
+
+    def run(self, request: Request, reply: Reply) -> None:
+        config = request["config"]
+        key = f"{config['uid']}-{config['attempt']}"
+        record = self._state.sandboxes.get(key)
+        if record is None or record["state"] != "SANDBOX_READY":
+            record = self._make(key, config)
+        reply(record)
+
+    def _make(self, key: str, config: dict[str, Any]) -> Record:
+        state = self._state
+        ready = [s for s in state.sandboxes.values() if s["state"] == "SANDBOX_READY"]
+        if config["host_network"]:
+            ip = self._host_ip
+            holder = self._node.host("")
+        else:
+            ip = self._node.take({s["ip"] for s in ready})
+            holder = self._node.plug(ip, config["hostname"])
+        record = {k: config[k] for k in ("namespace", "name", "uid", "attempt")} | {
+            "id": key,
+            "state": "SANDBOX_READY",
+            "created_at": time.time(),
+            "ip": ip,
+            "holder": records.identity(holder),
+            "host_network": config["host_network"],
+            "log_directory": config["log_directory"],
+        }
+        directory = state.directory(record)
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in etc.files(config, ip).items():
+            (directory / name).write_text(text)
+            (directory / name).chmod(0o644)
+        state.sandboxes[key] = record
+        state.save(record)
+        state.changed(record)
+        return record
+
+    def stop(self, request: Request, reply: Reply) -> None:
+        record = self._state.sandboxes.get(request["sandbox"])
+        if record is not None and record["state"] == "SANDBOX_READY":
+            for container in self._state.containers_of(record["id"]):
+                self._containers.kill(container)
+            if records.lives(record["holder"]):
+                os.kill(record["holder"]["pid"], signal.SIGKILL)
+            self._not_ready(record)
+        reply()
+
+    def _not_ready(self, record: Record) -> None:
+        record["state"] = "SANDBOX_NOTREADY"
+        self._state.save(record)
+        self._state.changed(record)
+
+    def remove(self, request: Request, reply: Reply) -> None:
+        self.stop(request, lambda: None)
+        for container in self._state.containers_of(request["sandbox"]):
+            self._containers.forget(container)
+        if record := self._state.sandboxes.get(request["sandbox"]):
+            self._state.forget(record)
+            self._state.changed(record)
+        reply()
+
+    def list(self, request: Request, reply: Reply) -> None:
+        self._look()
+        uid = request["uid"]
+        reply([s for s in self._state.sandboxes.values() if uid in (None, s["uid"])])
+
+    def holder_ended(self, pid: int) -> None:
+        """Hear that a child has ended which may have been a holder."""
+        for record in self._state.sandboxes.values():
+            if record["holder"]["pid"] == pid and record["state"] == "SANDBOX_READY":
+                self._not_ready(record)
+
+
+def _host_address() -> str:
+    """Return the address that this host has towards others; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
