@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import quantities
 from reconciler.errors import RuntimeFailure
-from reconciler.kubelet import fields
+from reconciler.kubelet import fields, security
 from reconciler.kubelet.environment import expand
 from reconciler.runtime.cri import (
     ContainerConfig,
@@ -15,7 +15,6 @@ from reconciler.runtime.cri import (
     Mount,
     Resources,
     SandboxConfig,
-    Security,
 )
 
 if TYPE_CHECKING:
@@ -87,8 +86,9 @@ def container_config(
     attempt: int,
     env: Mapping[str, str],
     volumes: Mapping[str, Path],
+    default_user: int,
 ) -> ContainerConfig:
-    """Return a container's configuration. Raises ``RuntimeFailure`` for a mount that cannot be made."""
+    """Return a container's configuration. Raises ``RuntimeFailure`` for a mount or a user that may not be."""
     return ContainerConfig(
         name=container["name"],
         image=container.get("image", ""),
@@ -102,7 +102,7 @@ def container_config(
         stdin=bool(container.get("stdin")),
         tty=bool(container.get("tty")),
         resources=_resources(container),
-        security=_security(pod["spec"], container),
+        security=security.of(pod, container, default_user),
         labels=pod["metadata"].get("labels") or {},
     )
 
@@ -139,22 +139,4 @@ def _resources(container: dict[str, Any]) -> Resources:
         cpu_limit=quantities.millicores(limits["cpu"]) if "cpu" in limits else 0,
         cpu_request=quantities.millicores(requests["cpu"]) if "cpu" in requests else 0,
         memory_limit=quantities.size_bytes(limits["memory"]) if "memory" in limits else 0,
-    )
-
-
-def _security(spec: dict[str, Any], container: dict[str, Any]) -> Security:
-    pod, own = spec.get("securityContext") or {}, container.get("securityContext") or {}
-    capabilities = own.get("capabilities") or {}
-    groups = list(pod.get("supplementalGroups") or ())
-    if pod.get("fsGroup") is not None:
-        groups.append(pod["fsGroup"])
-    return Security(
-        run_as_user=own.get("runAsUser", pod.get("runAsUser")),
-        run_as_group=own.get("runAsGroup", pod.get("runAsGroup")),
-        supplemental_groups=tuple(groups),
-        read_only_root=bool(own.get("readOnlyRootFilesystem")),
-        privileged=bool(own.get("privileged")),
-        no_new_privileges=own.get("allowPrivilegeEscalation") is False,
-        capabilities_add=tuple(capabilities.get("add") or ()),
-        capabilities_drop=tuple(capabilities.get("drop") or ()),
     )

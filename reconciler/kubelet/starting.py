@@ -77,7 +77,9 @@ class Starter:
             needs_command=not spec.get("command"),
         )
         env = environment.resolve(pod, spec, node.cache.snapshot, values)
-        config = sandbox.container_config(pod, spec, action.attempt, env, paths)
+        config = sandbox.container_config(
+            pod, spec, action.attempt, env, paths, node.runtime.default_user
+        )
         container_id = await node.runtime.create_container(action.sandbox.id, config)
         scope.event(pod, "Normal", "Created", f"Container created: {spec['name']}", spec["name"])
         return container_id

@@ -84,11 +84,14 @@ class Security(NamedTuple):
     run_as_user: int | None = None
     run_as_group: int | None = None
     supplemental_groups: tuple[int, ...] = ()
+    strict_groups: bool = False  # supplementalGroupsPolicy Strict: not those of the account too
     read_only_root: bool = False
     privileged: bool = False
     no_new_privileges: bool = False
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
+    seccomp: str = "Unconfined"  # or RuntimeDefault, or what a runtime refuses
+    unmasked_proc: bool = False  # procMount Unmasked
 
 
 class ContainerConfig(NamedTuple):
@@ -213,6 +216,11 @@ class Runtime(Protocol):
 
         A path stands for everything below it.
         """
+        ...
+
+    @property
+    def default_user(self) -> int:
+        """The uid of a container whose Pod names none (the image's user, CRI ImageStatus.uid)."""
         ...
 
     @property

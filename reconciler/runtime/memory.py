@@ -128,6 +128,10 @@ class MemoryRuntime:
         return frozenset({"spec"})
 
     @property
+    def default_user(self) -> int:
+        return 65532  # nothing runs: no image is taken to run as root
+
+    @property
     def problems(self) -> tuple[str, ...]:
         return ()
 

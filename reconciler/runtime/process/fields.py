@@ -6,7 +6,8 @@ _CONTAINER = (
     "name", "image", "imagePullPolicy", "command", "args", "workingDir", "env", "envFrom", "ports",
     "volumeMounts", "lifecycle", "restartPolicy", "resources.requests",
     "securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.runAsNonRoot",
-    "securityContext.allowPrivilegeEscalation",
+    "securityContext.allowPrivilegeEscalation", "securityContext.capabilities", "securityContext.privileged",
+    "securityContext.readOnlyRootFilesystem", "securityContext.procMount", "securityContext.seccompProfile.type",
 )  # fmt: skip
 _PROBE = (
     "exec", "httpGet", "tcpSocket", "initialDelaySeconds", "periodSeconds", "timeoutSeconds",
@@ -24,6 +25,7 @@ _POD = (
     "enableServiceLinks", "serviceAccountName", "serviceAccount", "automountServiceAccountToken",
     "imagePullSecrets", "readinessGates", "setHostnameAsFQDN", "securityContext.runAsUser",
     "securityContext.runAsGroup", "securityContext.supplementalGroups", "securityContext.runAsNonRoot",
+    "securityContext.supplementalGroupsPolicy", "securityContext.seccompProfile.type",
 )  # fmt: skip
 
 HONOURED = frozenset(
@@ -35,10 +37,22 @@ HONOURED = frozenset(
     ]
 )
 
-#: What is not honoured where ordinary users may make no namespaces.
+#: What is not honoured where the daemon is an ordinary user's: a user namespace has no groups to give.
+NEEDS_ROOT = frozenset(
+    f"spec.securityContext.{field}" for field in ("supplementalGroups", "supplementalGroupsPolicy")
+)
+
+#: What is not honoured either where ordinary users may make no namespaces.
 NEEDS_NAMESPACES = frozenset(
     [f"spec.{field}" for field in (
         "hostAliases", "dnsConfig", "dnsPolicy", "hostname", "subdomain", "setHostnameAsFQDN", "volumes",
     )]
-    + [f"spec.{kind}.volumeMounts" for kind in ("containers", "initContainers")]
+    + [
+        f"spec.{kind}.{field}"
+        for kind in ("containers", "initContainers")
+        for field in (
+            "volumeMounts", "securityContext.privileged", "securityContext.readOnlyRootFilesystem",
+            "securityContext.procMount",
+        )
+    ]
 )  # fmt: skip

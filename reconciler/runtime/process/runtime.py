@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from reconciler.runtime import cri
 from reconciler.runtime.process import images as image_names
 from reconciler.runtime.process.commands import Command
 from reconciler.runtime.process.connection import Connection
-from reconciler.runtime.process.fields import HONOURED, NEEDS_NAMESPACES
+from reconciler.runtime.process.fields import HONOURED, NEEDS_NAMESPACES, NEEDS_ROOT
 from reconciler.runtime.process.supervisor import protocol
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class ProcessRuntime:
         self._commands: dict[int, asyncio.Future[int]] = {}
         self._codes: dict[int, int] = {}
         self._problem = ""
+        self._rootless = os.getuid() != 0
 
     @property
     def name(self) -> str:
@@ -108,7 +110,13 @@ class ProcessRuntime:
 
     @property
     def honoured_fields(self) -> frozenset[str]:
-        return HONOURED - NEEDS_NAMESPACES if self._problem else HONOURED
+        if self._problem:
+            return HONOURED - NEEDS_ROOT - NEEDS_NAMESPACES
+        return HONOURED - NEEDS_ROOT if self._rootless else HONOURED
+
+    @property
+    def default_user(self) -> int:
+        return os.getuid()
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -6,80 +6,14 @@ import asyncio
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.errors import RuntimeFailure
-from reconciler.runtime.cri import (
-    ContainerConfig,
-    ContainerState,
-    ContainerStatus,
-    DNSConfig,
-    HostAlias,
-    Mount,
-    SandboxConfig,
-)
-from reconciler.runtime.process import ImageMapping, ProcessRuntime
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-@pytest.fixture
-async def runtime(tmp_path: Path) -> AsyncIterator[ProcessRuntime]:
-    made = ProcessRuntime(
-        tmp_path,
-        clock=SystemClock(),
-        images=lambda: [ImageMapping("greeter:*", ("echo", "from the image"))],
-    )
-    try:
-        await made.open()
-    except RuntimeFailure as failure:
-        pytest.skip(f"no process runtime here: {failure}")
-    yield made
-    for pod in await made.pods():
-        await made.remove_pod_sandbox(pod.id)
-    await made.shutdown()
-
-
-def pod(tmp_path: Path, uid: str = "u1") -> SandboxConfig:
-    return SandboxConfig(
-        "default",
-        "web",
-        uid,
-        hostname="web",
-        log_directory=str(tmp_path / "logs" / uid),
-        dns=DNSConfig(("10.96.0.10",), ("default.svc.cluster.local",), ("ndots:5",)),
-        host_aliases=(HostAlias("192.0.2.7", ("legacy",)),),
-    )
-
-
-def shell(script: str, **more: Any) -> ContainerConfig:
-    config = ContainerConfig("main", "image", command=("sh", "-c", script), log_path="main/0.log")
-    return config._replace(**more)
-
-
-async def ended(runtime: ProcessRuntime, container: str) -> ContainerStatus:
-    async with asyncio.timeout(20):
-        while True:
-            found = {c.id: c for c in await runtime.containers()}[container]
-            if found.state is ContainerState.EXITED:
-                return found
-            await asyncio.sleep(0.01)
-
-
-async def run(runtime: ProcessRuntime, tmp_path: Path, config: ContainerConfig) -> str:
-    sandbox = await runtime.run_pod_sandbox(pod(tmp_path))
-    container = await runtime.create_container(sandbox.id, config)
-    await runtime.start_container(container)
-    return container
-
-
-def log(tmp_path: Path) -> list[list[str]]:
-    text = (tmp_path / "logs/u1/main/0.log").read_text()
-    return [line.split(" ", 3)[1:] for line in text.splitlines()]
+from reconciler.runtime.cri import ContainerConfig, Mount
+from reconciler.runtime.process import ProcessRuntime
+from tests.unit.runtime.running import ended, log, run, shell
 
 
 async def test_output_and_exit_code_are_kept(runtime: ProcessRuntime, tmp_path: Path) -> None:

@@ -43,8 +43,9 @@ class Commands:
             pid = spawn.command(
                 record["pid"],
                 request["argv"],
-                {**record["config"], "rootless": self._node.rootless},
+                record["config"],
                 theirs,
+                isolation.host_of(self._node),
                 tty=request["tty"],
                 namespaces=(*wanted, "mnt") if wanted else (),
             )

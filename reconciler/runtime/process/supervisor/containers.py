@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import isolation, members, output, records, spawn
+from . import identity, isolation, members, output, records, spawn
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -32,10 +32,18 @@ class Live:
 class Containers:
     """The CRI's verbs of containers."""
 
-    def __init__(self, state: State, node: NodeNetwork | LoopbackNetwork, loop: Loop) -> None:
+    def __init__(
+        self,
+        state: State,
+        node: NodeNetwork | LoopbackNetwork,
+        loop: Loop,
+        hidden: tuple[str, ...],
+    ) -> None:
         self._state = state
         self._node = node
         self._loop = loop
+        self._hidden = hidden
+        self._host = isolation.host_of(node)
         self._live: dict[str, Live] = {}
         self._children: dict[int, str] = {}
 
@@ -45,6 +53,8 @@ class Containers:
         if sandbox is None or sandbox["state"] != "SANDBOX_READY":
             raise Failure(f"sandbox {request['sandbox']} is not ready")
         key = f"{sandbox['id']}-{config['name']}-{config['attempt']}"
+        if why := identity.refusal(config.get("security") or {}, self._host):
+            raise Failure(why, "CreateContainerError")
         if not self._node.isolated:
             config = isolation.unisolated(key, sandbox, config, self._node.problem)
         if key not in self._state.containers:
@@ -115,14 +125,15 @@ class Containers:
             for name in isolation.namespaces(sandbox, isolated=self._node.isolated)
         }
         null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        mounts = None
+        view = None
         if self._node.isolated:
-            mounts = isolation.mounts(sandbox, config, self._state.directory(sandbox))
+            view = isolation.view(sandbox, config, self._state.directory(sandbox), self._hidden)
         process = spawn.Container(
-            {**config, "rootless": self._node.rootless, "mounts": mounts},
+            {**config, "view": view},
             handles,
             str(self._state.root / "staging"),
             (null, streams[0], streams[1]),
+            self._host,
         )
         return process, [*streams, *handles.values(), null]
 

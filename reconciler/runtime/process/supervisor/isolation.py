@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import members
+from . import identity, members
 from .verbs import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from .loopback import LoopbackNetwork
+    from .node import NodeNetwork
     from .state import Record
 
 
@@ -21,21 +24,46 @@ def namespaces(sandbox: Record, *, isolated: bool) -> tuple[str, ...]:
     return ("uts",) if sandbox["host_network"] else ("uts", "net")
 
 
-def mounts(sandbox: Record, config: dict[str, Any], directory: Path) -> list[dict[str, Any]]:
-    """Return what shall appear where; ``directory`` is the sandbox's, with its files of /etc."""
+def host_of(node: NodeNetwork | LoopbackNetwork) -> identity.Host:
+    """Return what containers of a node can be given."""
+    return identity.Host(node.isolated, node.rootless)
+
+
+def view(
+    sandbox: Record, config: dict[str, Any], directory: Path, hidden: Sequence[str]
+) -> dict[str, Any]:
+    """Return what ``mounts.build`` shall show a container; ``directory`` is the sandbox's, with its files of /etc.
+
+    ``hidden``: what only the privileged see.
+    """
+    security = config.get("security") or {}
+    read_only_root = bool(security.get("read_only_root"))
+    privileged = bool(security.get("privileged"))
     asked = [
-        {"to": m["container_path"], "from": m["host_path"], "readonly": m["readonly"]}
+        {
+            "to": m["container_path"],
+            "from": m["host_path"],
+            "sub_path": m.get("sub_path") or "",
+            "readonly": m["readonly"],
+            "recursive": m.get("recursive_readonly") or False,
+            "propagation": m.get("propagation") or "",
+        }
         for m in config["mounts"]
     ]
-    if sandbox["host_network"]:
-        return asked
     taken = {m["to"] for m in asked}
     own = [
-        {"to": f"/etc/{name}", "from": str(directory / name), "readonly": False}
+        {"to": f"/etc/{name}", "from": str(directory / name), "readonly": read_only_root}
         for name in ("hosts", "resolv.conf", "hostname")
-        if f"/etc/{name}" not in taken and (directory / name).exists()
+        if not sandbox["host_network"]
+        and f"/etc/{name}" not in taken
+        and (directory / name).exists()
     ]
-    return own + asked
+    return {
+        "mounts": own + asked,
+        "read_only_root": read_only_root,
+        "masked": not privileged and not security.get("unmasked_proc"),
+        "hidden": [] if privileged else list(hidden),
+    }
 
 
 def unisolated(key: str, sandbox: Record, config: dict[str, Any], problem: str) -> dict[str, Any]:

@@ -1,13 +1,23 @@
-"""A container's own view of the file system: the host's, with volumes at their paths."""
+"""A container's own view of the file system: the host's, with volumes at their paths and without what is not its own."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
+from . import mountapi
 from . import namespaces as ns
+
+#: What container runtimes hide from a container and what they let it only read (containerd's lists).
+MASKED = (
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)  # fmt: skip
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys")
 
 
 def _nearest(path: str) -> str:
@@ -18,9 +28,9 @@ def _nearest(path: str) -> str:
 
 def _touch(path: str, *, directory: bool) -> None:
     if directory:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        Path(path).mkdir(mode=0o755, parents=True, exist_ok=True)
     else:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         Path(path).touch()
 
 
@@ -44,32 +54,155 @@ def _mimic(directory: str, staging: str) -> None:
         ns.mount(staging, directory, "", ns.MS_BIND | ns.MS_REC)
 
 
-def build(mounts: list[dict[str, Any]], staging: str) -> None:
-    """Enter a private mount namespace in which every mount stands at its path; raises ``OSError``."""
+def _within(path: str, directories: list[str]) -> str:
+    """Return the innermost of these directories that a path lies in, or ""."""
+    found = [d for d in directories if path == d or path.startswith(d.rstrip("/") + "/")]
+    return max(found, key=len, default="")
+
+
+class _Volume:
+    """A mount on its way to its place. ``hold`` comes first: another mount or a new root may hide its source."""
+
+    def __init__(self, mount: dict[str, Any]) -> None:
+        self.asked = mount
+        self.to = os.path.normpath(mount["to"])
+        self.tree = -1
+        self.directory = True
+
+    def hold(self) -> None:
+        """Copy its source's mounts, and settle who may write and what mounts of others come through."""
+        place = self._place()
+        try:
+            self.tree = mountapi.clone_tree(place, self.asked["from"])
+        finally:
+            os.close(place)
+        self.directory = mountapi.is_directory(self.tree)
+        if self.asked.get("propagation") == "HostToContainer":
+            mountapi.propagate(self.tree, mountapi.MS_SLAVE)
+        if self.asked["readonly"]:
+            _forbid_writing(self.tree, recursive=bool(self.asked.get("recursive")))
+
+    def _place(self) -> int:
+        """Open what shall be mounted: a subPath cannot lead out of its volume, even while somebody swaps links in it."""
+        root = os.open(self.asked["from"], os.O_PATH | os.O_CLOEXEC)
+        inside = self.asked.get("sub_path") or ""
+        if not inside:
+            return root
+        try:
+            # As the kubelet does it: what is missing becomes a directory with the mode of the volume's own.
+            return mountapi.make_beneath(root, inside, mode=os.fstat(root).st_mode & 0o7777)
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(
+                error.errno, f"subPath {inside!r} of {self.asked['from']}: {why}"
+            ) from None
+        finally:
+            os.close(root)
+
+    def put(self, target: int) -> None:
+        mountapi.move_tree(self.tree, target, self.to)
+
+
+def build(view: dict[str, Any], staging: str) -> None:
+    """Enter a private mount namespace that shows what ``view`` says; raises ``OSError``.
+
+    ``view``: ``mounts`` (``to``, ``from``, ``sub_path``, ``readonly``, ``recursive``, ``propagation``), ``hidden`` paths,
+    ``masked`` (what of /proc and /sys no container needs) and ``read_only_root``.
+    """
     ns.unshare(ns.NEWNS)
+    volumes = [_Volume(mount) for mount in sorted(view["mounts"], key=lambda m: len(m["to"]))]
+    for volume in volumes:
+        if volume.asked.get("propagation"):
+            volume.hold()  # while it is still a peer of the host's
     ns.mount("none", "/", "", ns.MS_REC | ns.MS_PRIVATE)
-    # Sources are held open first: a mount or a new root may hide their paths.
-    ordered = sorted(mounts, key=lambda mount: len(mount["to"]))
-    held = [ns.clone_tree(mount["from"]) for mount in ordered]
-    own: list[str] = []
+    for volume in volumes:
+        if not volume.asked.get("propagation"):
+            volume.hold()
+    outer, nested = _mount_points(volumes, staging)
+    if view.get("masked"):
+        _mask()
+    for path in view.get("hidden") or ():
+        _hide(path)
+    if view.get("read_only_root"):
+        _set_readonly("/")
+    for target, volume in outer.items():
+        _put(volume, target)
+    for volume in nested:
+        _nest(volume, outer)
+
+
+def _mount_points(volumes: list[_Volume], staging: str) -> tuple[dict[str, _Volume], list[_Volume]]:
+    """Make what is missing for volumes; returns them by where they go, and those that lie in another's."""
+    outer: dict[str, _Volume] = {}
+    nested: list[_Volume] = []
     mimicked: set[str] = set()
-    for mount, source in zip(ordered, held, strict=True):
-        target = os.path.realpath(mount["to"])
+    for volume in volumes:
+        target = os.path.realpath(volume.to)
+        if _within(target, [t for t in outer if t != target]):
+            nested.append(volume)
+            continue
         if not os.path.lexists(target):
             base = _nearest(target)
-            inside = any(base == path or base.startswith(path + "/") for path in own)
-            if not inside and base not in mimicked:
+            if base not in mimicked:
                 _mimic(base, staging)
                 mimicked.add(base)
-            directory = stat.S_ISDIR(os.fstat(source).st_mode)
-            _touch(target, directory=directory)
-        ns.move_tree(source, target)
-        if mount["readonly"]:
-            _make_readonly(target)
-        own.append(target)
-        os.close(source)
+            _touch(target, directory=volume.directory)
+        outer[target] = volume
+    return outer, nested
 
 
-def _make_readonly(target: str) -> None:
-    locked = os.statvfs(target).f_flag & 0x0E  # nosuid, nodev, noexec may not be dropped
-    ns.mount("", target, "", ns.MS_BIND | ns.MS_REMOUNT | ns.MS_RDONLY | locked)
+def _put(volume: _Volume, target: str) -> None:
+    place = os.open(target, os.O_PATH | os.O_CLOEXEC)
+    volume.put(place)
+    os.close(place)
+
+
+def _nest(volume: _Volume, placed: dict[str, _Volume]) -> None:
+    """Mount one inside another, whose content may be anybody's: nothing is made or mounted outside of that."""
+    target = os.path.realpath(volume.to)
+    around = _within(target, list(placed))
+    if not around or around == target:
+        _put(volume, target)
+        return
+    inside = target[len(around) :].lstrip("/")
+    # The volume's own mount, as it stands in this view with what is mounted in it by now.
+    root = os.open(around, os.O_PATH | os.O_CLOEXEC)
+    place = mountapi.make_beneath(root, inside, directory=volume.directory)
+    os.close(root)
+    volume.put(place)
+    os.close(place)
+    placed[target] = volume
+
+
+def _set_readonly(path: str) -> None:
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        _forbid_writing(place, recursive=True)
+    finally:
+        os.close(place)
+
+
+def _forbid_writing(tree: int, *, recursive: bool) -> None:
+    try:
+        mountapi.make_readonly(tree, recursive=recursive)
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            raise OSError(error.errno, "read-only mounts need Linux 5.12") from None
+        raise
+
+
+def _hide(path: str) -> None:
+    """Show an empty directory, or an empty device, in place of what is there."""
+    if os.path.isdir(path):  # noqa: PTH112
+        ns.mount("tmpfs", path, "tmpfs", ns.MS_RDONLY | ns.MS_NOSUID | ns.MS_NODEV)
+    elif os.path.exists(path):  # noqa: PTH110
+        ns.mount("/dev/null", path, "", ns.MS_BIND)
+
+
+def _mask() -> None:
+    for path in READ_ONLY:
+        with contextlib.suppress(FileNotFoundError):
+            ns.mount(path, path, "", ns.MS_BIND | ns.MS_REC)
+            _set_readonly(path)
+    for path in MASKED:
+        _hide(path)

@@ -36,23 +36,12 @@ def setns(fd: int, flags: int) -> None:
     _check(_libc.setns(fd, flags), "setns")
 
 
-def mount(source: str, target: str, kind: str, flags: int) -> None:
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    data = options.encode() or None
     _check(
-        _libc.mount(os.fsencode(source), os.fsencode(target), kind.encode(), flags, None),
+        _libc.mount(os.fsencode(source), os.fsencode(target), kind.encode(), flags, data),
         f"mount {source} on {target}",
     )
-
-
-def clone_tree(source: str) -> int:
-    """Return a detached copy of a mount tree (open_tree): it can be put in place when its path is hidden."""
-    fd = _libc.syscall(428, -100, os.fsencode(source), 1 | os.O_CLOEXEC | 0x8000)
-    _check(min(fd, 0), f"open_tree {source}")
-    return int(fd)
-
-
-def move_tree(fd: int, target: str) -> None:
-    """Put a detached tree at its place (move_mount)."""
-    _check(_libc.syscall(429, fd, b"", -100, os.fsencode(target), 4), f"mount on {target}")
 
 
 def detach(target: str) -> None:
@@ -85,13 +74,13 @@ def set_hostname(name: str) -> None:
     _check(_libc.sethostname(raw, len(raw)), "sethostname")
 
 
-def enter_user_namespace() -> None:
-    """Make a user namespace in which this user is root, and enter it."""
-    uid, gid = os.getuid(), os.getgid()
+def enter_user_namespace(uid: int = 0, gid: int = 0) -> None:
+    """Make a user namespace in which this user is ``uid`` and has all capabilities, and enter it."""
+    outer_uid, outer_gid = os.getuid(), os.getgid()
     unshare(NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    Path("/proc/self/uid_map").write_text(f"{uid} {outer_uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {outer_gid} 1")
 
 
 def open_low_ports() -> None:

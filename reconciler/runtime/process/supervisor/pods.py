@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 
 class Pods:
-    """All of a node's; goes on with what an earlier supervisor left."""
+    """All of a node's; goes on with what an earlier supervisor left. ``hidden``: paths that no Pod may see."""
 
-    def __init__(self, root: Path, node: NodeNetwork | LoopbackNetwork, loop: Loop) -> None:
+    def __init__(
+        self, root: Path, node: NodeNetwork | LoopbackNetwork, loop: Loop, hidden: tuple[str, ...]
+    ) -> None:
         self._root = root
         self._node = node
         state = State(root, loop)
-        self._containers = Containers(state, node, loop)
+        self._containers = Containers(state, node, loop, hidden)
         self._sandboxes = Sandboxes(state, node, self._containers)
         self._commands = Commands(state, node, loop)
         for record in list(state.containers.values()):

@@ -53,7 +53,7 @@ class Supervisor:
     """One a state directory."""
 
     def __init__(
-        self, root: Path, pod_cidr: str, service_cidr: str, listener: socket.socket
+        self, root: Path, address: str, pod_cidr: str, service_cidr: str, listener: socket.socket
     ) -> None:
         self._selector = selectors.DefaultSelector()
         self._peers: dict[int, Peer] = {}
@@ -63,7 +63,8 @@ class Supervisor:
         self._listener = listener
         node = open_network(root / "node.json", pod_cidr, service_cidr)
         gc.freeze()
-        self.pods = Pods(root, node, self)
+        # No Pod reaches what is only the daemon's: its database, its sockets, other Pods' volumes.
+        self.pods = Pods(root, node, self, hidden=(str(root.parent), address))
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
 
     def watch(self, fd: int, callback: Callable[[], object]) -> None:
@@ -179,7 +180,7 @@ def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
         path = Path(address)
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
-        supervisor = Supervisor(root, pod_cidr, service_cidr, listener)
+        supervisor = Supervisor(root, address, pod_cidr, service_cidr, listener)
         listener.bind(address)
         listener.listen(16)
     except OSError as error:

@@ -9,7 +9,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import mounts, netlink
+from . import identity, mounts, netlink
 from . import namespaces as ns
 
 if TYPE_CHECKING:
@@ -124,31 +124,20 @@ def inside(netns: int, count: int, make: Callable[[], socket.socket]) -> list[in
     return list(fds)
 
 
-def _identity(config: dict[str, Any]) -> None:
-    security = config.get("security") or {}
-    user, group = security.get("run_as_user"), security.get("run_as_group")
-    if os.getuid() == 0 and not config.get("rootless"):
-        if user is not None or group is not None or security.get("supplemental_groups"):
-            os.setgroups(security.get("supplemental_groups") or [])
-        if group is not None or user is not None:
-            os.setgid(group or 0)
-        if user is not None:
-            os.setuid(user)
-    if security.get("no_new_privileges"):
-        ns.no_new_privileges()
-
-
-def _execute(argv: list[str], config: dict[str, Any]) -> NoReturn:
+def _execute(
+    argv: list[str], config: dict[str, Any], host: identity.Host, user_namespace: int = -1
+) -> NoReturn:
     """Become the program; raises ``OSError`` with a message for users."""
     env = {str(k): str(v) for k, v in (config.get("env") or {}).items()}
     env.setdefault("PATH", PATH)
-    env.setdefault("HOME", "/root" if os.getuid() == 0 else "/")
     directory = config.get("working_dir") or "/"
     try:
         os.chdir(directory)
     except OSError as error:
         raise OSError(error.errno, f"workingDir {directory}: {error.strerror}") from None
-    _identity(config)
+    home = identity.assume(config.get("security") or {}, host, user_namespace)
+    env.setdefault("HOME", home)
+    os.umask(0o022)
     program = shutil.which(argv[0], path=env["PATH"])
     if program is None:
         here = os.path.exists(argv[0]) and "/" in argv[0]  # noqa: PTH110
@@ -182,6 +171,7 @@ class Container:
         handles: dict[str, int],
         staging: str,
         streams: tuple[int, int, int],
+        host: identity.Host,
     ) -> None:
         report, child_report = os.pipe()
         gate, self._go = os.pipe()
@@ -198,11 +188,11 @@ class Container:
                     ns.setns(fd, _FLAGS[name])
                 _standard(*streams)
                 _close_all_but(child_report)
-                if config["mounts"] is not None:
-                    mounts.build(config["mounts"], staging)
+                if config["view"] is not None:
+                    mounts.build(config["view"], staging)
                     own = os.readlink("/proc/self/ns/mnt")  # noqa: PTH115
                     os.write(child_report, b"N" + own.encode() + b"\n")
-                _execute(config["argv"], config)
+                _execute(config["argv"], config, host)
             except OSError as error:
                 _fail(child_report, error)
             except BaseException as error:  # noqa: BLE001 - nothing of the parent may run in the child
@@ -225,17 +215,27 @@ class Container:
         return namespace, said[1:].decode(errors="replace")
 
 
+def _own_user_namespace(pid: int) -> int:
+    """Return the user namespace that a process has to itself, or -1 when it lives in the supervisor's."""
+    path = f"/proc/{pid}/ns/user"
+    if os.readlink(path) == os.readlink("/proc/self/ns/user"):  # noqa: PTH115
+        return -1
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
 def command(
     pid: int,
     argv: list[str],
     config: dict[str, Any],
     streams: tuple[int, int, int],
+    host: identity.Host,
     *,
     tty: bool,
     namespaces: tuple[str, ...],
 ) -> int:
     """Start a command in these namespaces of a container; returns its pid, raises ``OSError``."""
     handles = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), _FLAGS[n]) for n in namespaces]
+    user_namespace = _own_user_namespace(pid)
     report, child_report = os.pipe()
     child = os.fork()
     if child == 0:
@@ -245,13 +245,13 @@ def command(
             for fd, flag in handles:
                 ns.setns(fd, flag)
             _standard(*streams)
-            _close_all_but(child_report)
+            _close_all_but(child_report, *([user_namespace] if user_namespace >= 0 else []))
             if tty:
                 import fcntl
                 import termios
 
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            _execute(argv, config)
+            _execute(argv, config, host, user_namespace)
         except OSError as error:
             _fail(child_report, error)
         except BaseException as error:  # noqa: BLE001
@@ -259,6 +259,8 @@ def command(
     os.close(child_report)
     for fd, _ in handles:
         os.close(fd)
+    if user_namespace >= 0:
+        os.close(user_namespace)
     said = b""
     while data := os.read(report, 4096):
         said += data

@@ -1,0 +1,64 @@
+"""Containers of the process runtime for tests: one Pod, one shell script, its log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from reconciler.runtime.cri import (
+    ContainerConfig,
+    ContainerState,
+    ContainerStatus,
+    DNSConfig,
+    HostAlias,
+    SandboxConfig,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.runtime.process import ProcessRuntime
+
+
+def pod(tmp_path: Path, uid: str = "u1") -> SandboxConfig:
+    return SandboxConfig(
+        "default",
+        "web",
+        uid,
+        hostname="web",
+        log_directory=str(tmp_path / "logs" / uid),
+        dns=DNSConfig(("10.96.0.10",), ("default.svc.cluster.local",), ("ndots:5",)),
+        host_aliases=(HostAlias("192.0.2.7", ("legacy",)),),
+    )
+
+
+def shell(script: str, **more: Any) -> ContainerConfig:
+    config = ContainerConfig("main", "image", command=("sh", "-c", script), log_path="main/0.log")
+    return config._replace(**more)
+
+
+async def ended(runtime: ProcessRuntime, container: str) -> ContainerStatus:
+    async with asyncio.timeout(20):
+        while True:
+            found = {c.id: c for c in await runtime.containers()}[container]
+            if found.state is ContainerState.EXITED:
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def run(runtime: ProcessRuntime, tmp_path: Path, config: ContainerConfig) -> str:
+    sandbox = await runtime.run_pod_sandbox(pod(tmp_path))
+    container = await runtime.create_container(sandbox.id, config)
+    await runtime.start_container(container)
+    return container
+
+
+def log(tmp_path: Path) -> list[list[str]]:
+    text = (tmp_path / "logs/u1/main/0.log").read_text()
+    return [line.split(" ", 3)[1:] for line in text.splitlines()]
+
+
+async def said(runtime: ProcessRuntime, tmp_path: Path, script: str, **more: Any) -> list[str]:
+    """Run a script to its end and return the lines of its output."""
+    await ended(runtime, await run(runtime, tmp_path, shell(script, **more)))
+    return [line[2] for line in log(tmp_path)]
