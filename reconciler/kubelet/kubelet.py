@@ -21,10 +21,11 @@ from reconciler.errors import (
 from reconciler.kubelet import logs, losses, probes
 from reconciler.kubelet.measures import KubeletMeasures
 from reconciler.kubelet.node import node_object
-from reconciler.kubelet.pod import newest
+from reconciler.kubelet.observed import newest
 from reconciler.kubelet.references import references
 from reconciler.kubelet.sandbox import ClusterDNS
 from reconciler.kubelet.scope import Drain, Node
+from reconciler.kubelet.stopping import end_at_once
 from reconciler.kubelet.volumes import LOCAL_PATH, Volumes
 from reconciler.kubelet.worker import PodWorker
 from reconciler.runtime.cri import ContainerState
@@ -144,10 +145,7 @@ class Kubelet:
             if box.uid in known:
                 continue
             log.info("ending a pod whose object is gone", pod=f"{box.namespace}/{box.name}")
-            for container in await runtime.containers(box.uid):
-                if container.state is ContainerState.RUNNING:
-                    await runtime.stop_container(container.id, 0)
-            await runtime.stop_pod_sandbox(box.id)
+            await end_at_once(runtime, box.uid)
             await runtime.remove_pod_sandbox(box.id)
             self._node.volumes.tear_down(box.uid)
 

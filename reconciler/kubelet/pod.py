@@ -1,175 +1,63 @@
 """What to do for one Pod now: its spec, what runs, and what probes say become actions. Pure.
 
-Rules: initialisation in order with sidecars (P10-P14, KEP-753), restart policy and CrashLoopBackOff (P20-P24),
-liveness and startup (P40-P46), termination (P30-P36). The same observation always gives the same plan, and when
-everything is as it should be the plan is empty.
+Rules: initialisation in order with sidecars (P16 to P18, KEP-753), restart policy and CrashLoopBackOff (P02 to P10), a
+changed image (P45), liveness and startup (B07, B09), termination (``termination``). The same observation always gives
+the same plan, and when everything is as it should be the plan is empty.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from reconciler.api.objects import is_deleting
-from reconciler.clock import parse_rfc3339
-from reconciler.runtime.cri import ContainerState, ContainerStatus, SandboxState, SandboxStatus
+from reconciler.kubelet.actions import (
+    Action,
+    PodPlan,
+    RemoveContainer,
+    RunSandbox,
+    StartContainer,
+    StopContainer,
+    StopSandbox,
+)
+from reconciler.kubelet.observed import (
+    Failure,
+    Observed,
+    ProbeState,
+    all_containers,
+    initial_probe_state,
+    newest,
+    ready_sandbox,
+    told_status,
+)
+from reconciler.kubelet.restarts import (
+    deadline_in,
+    deadline_passed,
+    is_over,
+    is_sidecar,
+    restarts,
+    wait_for,
+)
+from reconciler.kubelet.termination import terminate
+from reconciler.runtime.cri import ContainerState, ContainerStatus, SandboxStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from reconciler.api.objects import Object
-
-#: CrashLoopBackOff, in seconds: first wait, longest wait, and how long a run must last to start over.
-FIRST_BACKOFF = 10.0
-LONGEST_BACKOFF = 300.0
-BACKOFF_RESET = 600.0
-
-#: How long a terminating Pod waits for load balancers to let go of it before it is told to end, in seconds.
-LONGEST_DRAIN = 2.0
-
-
-class ProbeState(NamedTuple):
-    """What the probes of one running container have found."""
-
-    started: bool = True
-    ready: bool = True
-    failed: str = ""  # the probe that wants a restart: "liveness" or "startup"
-
-
-class Failure(NamedTuple):
-    """Why a container (or the sandbox) could not be started, and when to try again."""
-
-    reason: str
-    message: str
-    retry_at: float
-
-
-class Observed(NamedTuple):
-    """Everything outside the Pod object that the plan depends on."""
-
-    sandboxes: tuple[SandboxStatus, ...] = ()
-    containers: tuple[ContainerStatus, ...] = ()
-    probes: Mapping[str, ProbeState] = {}  # by container id
-    stopping: Mapping[str, float] = {}  # by container id: when its grace ends
-    failures: Mapping[str, Failure] = {}  # by container name; "" is the sandbox
-    crashes: Mapping[str, int] = {}  # restarts in a row, by container name
-    serving: bool = False  # a Service still sends new connections here
-    hooks: frozenset[str] = frozenset()  # ids of containers whose postStart hook has not ended
-
-
-class RunSandbox(NamedTuple):
-    attempt: int
-
-
-class StopSandbox(NamedTuple):
-    sandbox: SandboxStatus
-    remove: bool = False
-
-
-class StartContainer(NamedTuple):
-    """Create and start. ``sandbox_id`` is where."""
-
-    sandbox: SandboxStatus
-    spec: dict[str, Any]
-    attempt: int
-    init: bool = False
-
-
-class StopContainer(NamedTuple):
-    container: ContainerStatus
-    grace_seconds: float
-    reason: str  # for the Event
-    pre_stop: bool = True
-
-
-class RemoveContainer(NamedTuple):
-    container: ContainerStatus
-
-
-Action = RunSandbox | StopSandbox | StartContainer | StopContainer | RemoveContainer
-
-
-class PodPlan(NamedTuple):
-    """What to do, and when to look again (seconds). ``ended``: nothing of the Pod runs any more, and never will."""
-
-    actions: tuple[Action, ...] = ()
-    requeue_after: float | None = None
-    ended: bool = False
-
-
-def is_sidecar(container: Mapping[str, Any]) -> bool:
-    """Whether an init container runs beside the others (KEP-753)."""
-    return container.get("restartPolicy") == "Always"
-
-
-def newest(containers: tuple[ContainerStatus, ...], name: str) -> ContainerStatus | None:
-    """Return a container's latest attempt."""
-    found: ContainerStatus | None = None
-    for status in containers:
-        if status.name == name and (found is None or status.attempt > found.attempt):
-            found = status
-    return found
-
-
-def ready_sandbox(observed: Observed) -> SandboxStatus | None:
-    """Return the sandbox that containers run in."""
-    for sandbox in observed.sandboxes:
-        if sandbox.state is SandboxState.READY:
-            return sandbox
-    return None
-
-
-def backoff(crashes: int) -> float:
-    """Return how long to wait after a container's n-th failure in a row, in seconds: 0, 10, 20, 40 … 300 (P22)."""
-    if crashes <= 1:
-        return 0.0
-    return min(FIRST_BACKOFF * 2.0 ** (crashes - 2), LONGEST_BACKOFF)
-
-
-def deadline_passed(pod: Object, now: float) -> bool:
-    """Whether activeDeadlineSeconds is over (P36)."""
-    limit = (pod.get("spec") or {}).get("activeDeadlineSeconds")
-    start = (pod.get("status") or {}).get("startTime")
-    return limit is not None and start is not None and now >= parse_rfc3339(start) + limit
 
 
 def plan(pod: Object, observed: Observed, now: float) -> PodPlan:
     """Decide what to do for a Pod of this node."""
-    if is_deleting(pod) or deadline_passed(pod, now) or _is_over(pod, observed):
-        return _terminate(pod, observed, now)
+    if is_deleting(pod) or observed.eviction or is_over(pod, observed) or deadline_passed(pod, now):
+        return terminate(pod, observed, now)
     sandbox = ready_sandbox(observed)
     if sandbox is None:
         return _new_sandbox(observed, now)
     planner = _Planner(pod, observed, sandbox, now)
     planner.run()
     wait = planner.wait
-    limit = pod["spec"].get("activeDeadlineSeconds")
-    start = (pod.get("status") or {}).get("startTime")
-    if limit is not None and start is not None:
-        wait = min(wait, parse_rfc3339(start) + limit - now)
+    left = deadline_in(pod, now)
+    if left is not None:
+        wait = min(wait, left)
     return PodPlan(tuple(planner.actions), wait if wait < float("inf") else None)
-
-
-def _is_over(pod: Object, observed: Observed) -> bool:
-    """Whether every container has ended for good (P05), or an init container failed for good."""
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return True
-    spec = pod["spec"]
-    policy = spec.get("restartPolicy", "Always")
-    if policy == "Always":
-        return False
-    for container in spec.get("initContainers") or ():
-        status = newest(observed.containers, container["name"])
-        if is_sidecar(container) or status is None or status.state is not ContainerState.EXITED:
-            continue
-        if status.exit_code != 0 and policy == "Never":
-            return True
-    statuses = [newest(observed.containers, c["name"]) for c in spec["containers"]]
-    return all(
-        s is not None
-        and s.state is ContainerState.EXITED
-        and (policy == "Never" or s.exit_code == 0)
-        for s in statuses
-    )
 
 
 def _new_sandbox(observed: Observed, now: float) -> PodPlan:
@@ -181,41 +69,12 @@ def _new_sandbox(observed: Observed, now: float) -> PodPlan:
     return PodPlan((*actions, RunSandbox(attempt)))
 
 
-def _terminate(pod: Object, observed: Observed, now: float) -> PodPlan:
-    """End what runs: containers first and together, sidecars after them, the sandbox last (P30-P34)."""
-    meta, spec = pod["metadata"], pod["spec"]
-    running = [c for c in observed.containers if c.state is ContainerState.RUNNING]
-    if is_deleting(pod):
-        deadline = parse_rfc3339(meta["deletionTimestamp"])
-        asked = deadline - meta.get("deletionGracePeriodSeconds", 0)
-        drain = asked + LONGEST_DRAIN - now
-        if running and observed.serving and drain > 0 and deadline - now > LONGEST_DRAIN:
-            return PodPlan(requeue_after=drain)
-    else:
-        grace = spec.get("terminationGracePeriodSeconds", 30)
-        deadline = now + grace
-    if running:
-        sidecars = {c["name"] for c in spec.get("initContainers") or () if is_sidecar(c)}
-        first = [c for c in running if c.name not in sidecars] or running
-        stops = []
-        for container in first:
-            ends = observed.stopping.get(container.id)
-            if ends is None or (is_deleting(pod) and ends > deadline + 1.0):
-                left = max(deadline - now, 0.0)
-                stops.append(StopContainer(container, left, f"Stopping container {container.name}"))
-        return PodPlan(tuple(stops))
-    ready = [s for s in observed.sandboxes if s.state is SandboxState.READY]
-    if ready:
-        return PodPlan(tuple(StopSandbox(s) for s in ready), ended=True)
-    return PodPlan(ended=True)
-
-
 class _Planner:
     """One look at a Pod that shall run."""
 
     def __init__(self, pod: Object, observed: Observed, sandbox: SandboxStatus, now: float) -> None:
+        self.pod = pod
         self.spec = pod["spec"]
-        self.policy = self.spec.get("restartPolicy", "Always")
         self.observed = observed
         self.sandbox = sandbox
         self.now = now
@@ -223,10 +82,21 @@ class _Planner:
         self.wait = float("inf")
 
     def run(self) -> None:
+        self._debug()
         if self._initialise():
             for container in self.spec["containers"]:
-                self._keep(container, self.policy)
+                self._keep(container)
         self._forget_old()
+
+    def _debug(self) -> None:
+        """Start ephemeral containers, once each: they never start again."""
+        for container in self.spec.get("ephemeralContainers") or ():
+            status = newest(self.observed.containers, container["name"])
+            begun = "containerID" in told_status(self.pod, container["name"])
+            if (status is None and not begun) or (
+                status is not None and status.state is ContainerState.CREATED
+            ):
+                self._start(container, 0)
 
     def _initialise(self) -> bool:
         """Run init containers in order; return whether all that must precede the Pod's containers is there."""
@@ -237,7 +107,7 @@ class _Planner:
         )
         for container in self.spec.get("initContainers") or ():
             if is_sidecar(container):
-                self._keep(container, "Always", init=True)
+                self._keep(container, init=True)
                 if not begun and not self._is_started(container):
                     return False
             elif not begun and not self._ran(container):
@@ -248,7 +118,7 @@ class _Planner:
         status = newest(self.observed.containers, container["name"])
         if status is None or status.state is not ContainerState.RUNNING:
             return False
-        return self._probes(status, container).started
+        return status.id not in self.observed.hooks and self._probes(status, container).started
 
     def _probes(self, status: ContainerStatus, container: dict[str, Any]) -> ProbeState:
         return self.observed.probes.get(status.id) or initial_probe_state(container)
@@ -261,55 +131,63 @@ class _Planner:
                 return True
             if status.state is ContainerState.RUNNING:
                 return False
-        self._keep(container, "OnFailure" if self.policy == "Always" else self.policy, init=True)
+        self._keep(container, init=True)
         return False
 
-    def _keep(self, container: dict[str, Any], policy: str, *, init: bool = False) -> None:
+    def _keep(self, container: dict[str, Any], *, init: bool = False) -> None:
         """Keep one container running as its restart policy asks."""
         status = newest(self.observed.containers, container["name"])
         if status is None:
-            self._start(container, 0, init=init)
+            self._start(container, self._next_attempt(container))
         elif status.state is ContainerState.RUNNING:
-            probes = self._probes(status, container)
-            if probes.failed and status.id not in self.observed.stopping:
-                self.actions.append(self._kill(container, status, probes.failed))
+            self._watch(container, status)
         elif status.state is ContainerState.CREATED:
-            self._start(container, status.attempt, init=init)
+            self._start(container, status.attempt)
         elif status.sandbox_id != self.sandbox.id:
-            # The sandbox was replaced: begin again there, whatever the exit code (P15).
-            self._start(container, status.attempt + 1, init=init)
-        elif policy == "Always" or (policy == "OnFailure" and status.exit_code != 0):
-            self._restart(container, status, init=init)
+            # The sandbox was replaced: begin again there, whatever the exit code.
+            self._start(container, status.attempt + 1)
+        elif status.id in self.observed.replaced or restarts(
+            self.spec, container, status.exit_code, init=init
+        ):
+            self._restart(container, status)
 
-    def _kill(
-        self, container: dict[str, Any], status: ContainerStatus, probe: str
-    ) -> StopContainer:
-        grace = (container.get(f"{probe}Probe") or {}).get("terminationGracePeriodSeconds")
-        if grace is None:
-            grace = self.spec.get("terminationGracePeriodSeconds", 30)
-        why = f"Container {status.name} failed {probe} probe, will be restarted"
-        return StopContainer(status, grace, why)
+    def _next_attempt(self, container: dict[str, Any]) -> int:
+        """Return the number of the first start that the runtime knows of: counts only grow (P20)."""
+        told = told_status(self.pod, container["name"])
+        return int(told.get("restartCount") or 0) + 1 if told.get("containerID") else 0
 
-    def _restart(self, container: dict[str, Any], status: ContainerStatus, *, init: bool) -> None:
-        crashes = self.observed.crashes.get(status.name, status.attempt + 1)
-        due = status.finished_at + backoff(crashes)
+    def _watch(self, container: dict[str, Any], status: ContainerStatus) -> None:
+        """Stop a running container that its probes or its spec want replaced."""
+        if status.id in self.observed.stopping:
+            return
+        failed = self._probes(status, container).failed
+        grace = self.spec.get("terminationGracePeriodSeconds", 30)
+        if failed:
+            own = (container.get(f"{failed}Probe") or {}).get("terminationGracePeriodSeconds")
+            why = f"Container {status.name} failed {failed} probe, will be restarted"
+            self.actions.append(StopContainer(status, grace if own is None else own, why))
+        elif container.get("image", "") != status.image:
+            why = f"Container {status.name} definition changed, will be restarted"
+            self.actions.append(StopContainer(status, grace, why, replace=True))
+
+    def _restart(self, container: dict[str, Any], status: ContainerStatus) -> None:
+        due = status.finished_at + wait_for(self.observed, container, status)
         if due > self.now:
             self.wait = min(self.wait, due - self.now)
         else:
-            self._start(container, status.attempt + 1, init=init)
+            self._start(container, status.attempt + 1)
 
-    def _start(self, container: dict[str, Any], attempt: int, *, init: bool) -> None:
+    def _start(self, container: dict[str, Any], attempt: int) -> None:
         failure = self.observed.failures.get(container["name"])
         if failure is not None and failure.retry_at > self.now:
-            self.wait = min(self.wait, failure.retry_at - self.now)
+            self.wait = min(self.wait, _next_word(failure, self.now) - self.now)
         else:
-            self.actions.append(StartContainer(self.sandbox, container, attempt, init))
+            self.actions.append(StartContainer(self.sandbox, container, attempt))
 
     def _forget_old(self) -> None:
         """Keep of every container the newest attempt and the one before it (for ``logs --previous``)."""
         latest = {
-            c["name"]: newest(self.observed.containers, c["name"])
-            for c in [*self.spec["containers"], *(self.spec.get("initContainers") or ())]
+            c["name"]: newest(self.observed.containers, c["name"]) for c in all_containers(self.pod)
         }
         for status in self.observed.containers:
             last = latest.get(status.name)
@@ -321,7 +199,6 @@ class _Planner:
                 self.actions.append(RemoveContainer(status))
 
 
-def initial_probe_state(container: dict[str, Any]) -> ProbeState:
-    """Return what holds before the first probe: started without a startup probe, ready without a readiness probe."""
-    started = not container.get("startupProbe")
-    return ProbeState(started, started and not container.get("readinessProbe"))
+def _next_word(failure: Failure, now: float) -> float:
+    """Return when a failure is told in other words, or tried again."""
+    return min(at for at in (failure.backs_off_at, failure.retry_at) if at > now)

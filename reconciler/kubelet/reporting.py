@@ -10,11 +10,39 @@ from reconciler.api import kinds
 from reconciler.api.client import DeleteOptions
 from reconciler.api.objects import Object, uid_of
 from reconciler.errors import ApiError, Conflict, NotFound
+from reconciler.kubelet.observed import CONTAINER_FIELDS
 
 if TYPE_CHECKING:
     from reconciler.kubelet.scope import PodScope
 
 log = structlog.get_logger(__name__)
+
+_BACK_OFFS = ("CrashLoopBackOff", "ImagePullBackOff")
+
+
+class BackOffs:
+    """Tells, once a wait, that a container is not started again yet."""
+
+    __slots__ = ("_scope", "_told")
+
+    def __init__(self, scope: PodScope) -> None:
+        self._scope = scope
+        self._told: dict[str, tuple[str, int]] = {}
+
+    def tell(self, pod: Object, status: dict[str, Any]) -> None:
+        for _, field in CONTAINER_FIELDS:
+            for one in status.get(field) or ():
+                waiting = one["state"].get("waiting") or {}
+                what = (waiting.get("reason", ""), one["restartCount"])
+                if what[0] not in _BACK_OFFS or self._told.get(one["name"]) == what:
+                    continue
+                self._told[one["name"]] = what
+                message = waiting["message"]
+                if what[0] == "CrashLoopBackOff":
+                    meta = pod["metadata"]
+                    where = f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+                    message = f"Back-off restarting failed container {one['name']} in pod {where}"
+                self._scope.event(pod, "Warning", "BackOff", message, one["name"])
 
 
 async def write_status(scope: PodScope, pod: Object, status: dict[str, Any]) -> None:

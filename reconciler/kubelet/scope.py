@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from reconciler.api.decision import Notice
 from reconciler.api.objects import Object, uid_of
 from reconciler.kubelet import fields, probes, sandbox
+from reconciler.kubelet.observed import CONTAINER_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping
@@ -111,11 +112,13 @@ class PodScope:
         """Record an Event about the Pod, or about one of its containers."""
         regarding = pod
         if container:
-            regarding = {**pod, "fieldPath": f"spec.containers{{{container}}}"}
+            regarding = {**pod, "fieldPath": field_path(pod, container)}
         self.node.recorder.record(Notice(regarding, kind, reason, message))
 
 
-def all_containers(pod: Object) -> list[dict[str, Any]]:
-    """Return the Pod's containers, those that initialise it after the others."""
-    spec = pod["spec"]
-    return [*spec["containers"], *(spec.get("initContainers") or ())]
+def field_path(pod: Object, container: str) -> str:
+    """Return where in the Pod a container stands, as Events say it: ``spec.initContainers{setup}``."""
+    for field, _ in CONTAINER_FIELDS:
+        if any(c["name"] == container for c in pod["spec"].get(field) or ()):
+            return f"spec.{field}{{{container}}}"
+    return f"spec.containers{{{container}}}"

@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RuntimeFailure
-from reconciler.kubelet import environment, sandbox
+from reconciler.kubelet import environment, images, sandbox, termination_message
 from reconciler.kubelet.hooks import run_hook
-from reconciler.kubelet.pod import Failure
+from reconciler.kubelet.observed import Failure, all_containers
+from reconciler.runtime.cri import Mount, honours
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Object
-    from reconciler.kubelet.pod import StartContainer
+    from reconciler.kubelet.actions import StartContainer
     from reconciler.kubelet.scope import PodScope
 
 #: Wait before a failed start is tried again, in seconds: first, and longest.
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 60.0
+#: The same for an image that cannot be pulled (P22), and after how long the wait itself is told as the reason.
+FIRST_PULL_RETRY = 10.0
+LONGEST_PULL_RETRY = 300.0
+PULL_ERROR_SHOWN = 1.0
+
+#: How failures are told: the Event's reason, and the container's where it is another.
+_EVENTS = {"InvalidImageName": "InspectFailed", "ErrImageNeverPull": "ErrImageNeverPull"}
 
 
 class Starter:
@@ -43,6 +51,7 @@ class Starter:
         node = self._scope.node
         logs = node.volumes.pod_directory(self._scope.uid) / "logs"
         try:
+            node.volumes.set_up(pod, self._scope.values())
             config = sandbox.sandbox_config(pod, attempt, node.dns, logs)
             await node.runtime.run_pod_sandbox(config)
         except RuntimeFailure as error:
@@ -71,31 +80,69 @@ class Starter:
         node = scope.node
         values = scope.values(action.sandbox.ip)
         paths = node.volumes.set_up(pod, values)
-        await node.runtime.ensure_image(
-            spec.get("image", ""),
-            spec.get("imagePullPolicy", "IfNotPresent"),
-            needs_command=not spec.get("command"),
-        )
+        await self._ensure_image(spec)
         env = environment.resolve(pod, spec, node.cache.snapshot, values)
         config = sandbox.container_config(
             pod, spec, action.attempt, env, paths, node.runtime.default_user
         )
+        message = self._message_mount(spec, action.attempt)
+        if message is not None and all(
+            m.container_path != message.container_path for m in config.mounts
+        ):
+            config = config._replace(mounts=(*config.mounts, message))
         container_id = await node.runtime.create_container(action.sandbox.id, config)
         scope.event(pod, "Normal", "Created", f"Container created: {spec['name']}", spec["name"])
         return container_id
 
+    async def _ensure_image(self, spec: dict[str, Any]) -> None:
+        image = spec.get("image", "")
+        if image and not images.is_reference(image):
+            raise RuntimeFailure(
+                f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": '
+                "invalid reference format",
+                reason="InvalidImageName",
+            )
+        await self._scope.node.runtime.ensure_image(
+            image,
+            spec.get("imagePullPolicy", "IfNotPresent"),
+            needs_command=not spec.get("command"),
+        )
+
+    def _message_mount(self, spec: dict[str, Any], attempt: int) -> Mount | None:
+        """Make the file for what the container has to say at its end, where the runtime can show it one."""
+        node = self._scope.node
+        if not honours(node.runtime.honoured_fields, "spec.containers.terminationMessagePath"):
+            return None
+        directory = node.volumes.pod_directory(self._scope.uid)
+        path = termination_message.file_of(directory, spec["name"], attempt)
+        try:
+            termination_message.prepare(path)
+        except OSError as error:
+            raise RuntimeFailure(f"{path}: {error.strerror}", reason="FailedMount") from error
+        inside = spec.get("terminationMessagePath") or termination_message.DEFAULT_PATH
+        return Mount(inside, str(path))
+
     def _failed(self, pod: Object, name: str, error: RuntimeFailure, event: str) -> None:
         tries = self._tries.get(name, 0)
         self._tries[name] = tries + 1
-        wait = min(FIRST_RETRY * 2.0 ** min(tries, 10), LONGEST_RETRY)
-        now = self._scope.node.clock.now()
-        reason = error.reason
-        if reason == "FailedMount":
-            event, reason = "FailedMount", "ContainerCreating"
-        elif reason in ("RuntimeFailure", "StartError"):
-            reason = "RunContainerError" if name else "ContainerCreating"
-        self._failures[name] = Failure(reason, str(error), now + wait)
-        self._scope.event(pod, "Warning", event, str(error), name)
+        now, reason = self._scope.node.clock.now(), error.reason
+        if reason == "ErrImagePull":
+            wait = min(FIRST_PULL_RETRY * 2.0 ** min(tries, 10), LONGEST_PULL_RETRY)
+            image = next(c["image"] for c in all_containers(pod) if c["name"] == name)
+            told = f'Back-off pulling image "{image}": {error}'
+            failure = Failure(
+                reason, str(error), now + wait, now + PULL_ERROR_SHOWN, "ImagePullBackOff", told
+            )
+        else:
+            if reason == "FailedMount":
+                event, reason = "FailedMount", "ContainerCreating"
+            elif reason in ("RuntimeFailure", "StartError"):
+                reason = "RunContainerError" if name else "ContainerCreating"
+            wait = min(FIRST_RETRY * 2.0 ** min(tries, 10), LONGEST_RETRY)
+            failure = Failure(reason, str(error), now + wait)
+        self._failures[name] = failure
+        event = _EVENTS.get(reason, event)
+        self._scope.event(pod, "Warning", event, _told(event, error), name)
 
     async def _post_start(
         self,
@@ -107,7 +154,7 @@ class Starter:
         scope = self._scope
         target = scope.target(pod, action.spec, container_id, action.sandbox.ip)
         try:
-            await run_hook(hook, scope.node.prober, target)
+            await run_hook(hook, scope.node.prober, target, scope.node.clock)
         except RuntimeFailure as error:
             scope.event(pod, "Warning", "FailedPostStartHook", str(error), action.spec["name"])
             grace = pod["spec"].get("terminationGracePeriodSeconds", 30)
@@ -115,3 +162,7 @@ class Starter:
         finally:
             self.hooks.discard(container_id)
             scope.wake()
+
+
+def _told(event: str, error: RuntimeFailure) -> str:
+    return f"Error: {error}" if event == "Failed" else str(error)

@@ -12,14 +12,18 @@ import structlog
 from reconciler.api import kinds
 from reconciler.api.objects import Object, is_deleting, uid_of
 from reconciler.errors import ReconcilerError, RuntimeFailure
-from reconciler.kubelet import pod as pod_plan
+from reconciler.kubelet import actions, termination_message
+from reconciler.kubelet.conditions import eviction_of
+from reconciler.kubelet.observed import Observed, all_containers, newest
+from reconciler.kubelet.pod import plan as plan_pod
 from reconciler.kubelet.probing import PodProbes
-from reconciler.kubelet.reporting import let_go, write_status
+from reconciler.kubelet.reporting import BackOffs, let_go, write_status
+from reconciler.kubelet.restarts import BACKOFF_RESET
 from reconciler.kubelet.scope import Node, PodScope
 from reconciler.kubelet.starting import FIRST_RETRY, Starter
 from reconciler.kubelet.status import pod_status
-from reconciler.kubelet.stopping import Stopper
-from reconciler.runtime.cri import ContainerState, ContainerStatus, SandboxState
+from reconciler.kubelet.stopping import Stopper, end_at_once
+from reconciler.runtime.cri import ContainerState, ContainerStatus
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +39,9 @@ class PodWorker:
         self._starter = Starter(self._scope)
         self._stopper = Stopper(self._scope)
         self._probes = PodProbes(self._scope)
-        self._crashes: dict[str, tuple[int, int]] = {}
+        self._crashes: dict[str, tuple[int, int, str]] = {}
+        self._messages: dict[str, str] = {}
+        self._back_offs = BackOffs(self._scope)
         self._containers: tuple[ContainerStatus, ...] = ()
 
     def containers(self) -> tuple[ContainerStatus, ...]:
@@ -82,23 +88,24 @@ class PodWorker:
     async def _reconcile(self, pod: Object) -> bool:
         now = self._node.clock.now()
         observed = await self._observe(pod, now)
-        plan = pod_plan.plan(pod, observed, now)
+        plan = plan_pod(pod, observed, now)
         for action in plan.actions:
             await self._perform(pod, action)
         if plan.actions:
             observed = await self._observe(pod, now)
-        self._probes.keep(pod, observed)
+        self._probes.keep(pod, observed, ending=plan.ending)
         status = pod_status(
             pod, observed, now, host_ip=self._node.host_ip,
             runtime=self._node.runtime.name, over=plan.ended,
         )  # fmt: skip
+        self._back_offs.tell(pod, status)
         await write_status(self._scope, pod, status)
         if plan.ended and is_deleting(pod):
             await self._forget()
             await let_go(self._scope, pod)
             return True
         starts = any(
-            isinstance(a, (pod_plan.RunSandbox, pod_plan.StartContainer)) for a in plan.actions
+            isinstance(a, (actions.RunSandbox, actions.StartContainer)) for a in plan.actions
         )
         if starts:
             self.wake()
@@ -108,32 +115,57 @@ class PodWorker:
 
     # -- looking -------------------------------------------------------------------------------------------------
 
-    async def _observe(self, pod: Object, now: float) -> pod_plan.Observed:
+    async def _observe(self, pod: Object, now: float) -> Observed:
         runtime = self._node.runtime
         containers = tuple(await runtime.containers(self.uid))
         self._containers = containers
         self._count_crashes(containers)
-        running = {c.id for c in containers if c.state is ContainerState.RUNNING}
-        return pod_plan.Observed(
+        return Observed(
             sandboxes=tuple(await runtime.pods(self.uid)),
             containers=containers,
             probes=self._probes.states(pod),
-            stopping=self._stopper.under_way(running),
+            stopping=self._stopper.under_way(
+                c for c in containers if c.state is ContainerState.RUNNING
+            ),
             failures=self._starter.failures(now),
-            crashes={n: count for n, (_, count) in self._crashes.items()},
+            crashes={n: count for n, (_, count, _) in self._crashes.items()},
             serving=is_deleting(pod) and self._is_serving(pod),
             hooks=frozenset(self._starter.hooks),
+            replaced=frozenset(self._stopper.replaced),
+            messages=self._read_messages(pod, containers),
+            eviction=eviction_of(pod),
         )
 
     def _count_crashes(self, containers: tuple[ContainerStatus, ...]) -> None:
+        """Count how often each container has ended in a row; another image starts over (P06)."""
         for name in {c.name for c in containers}:
-            last = pod_plan.newest(containers, name)
+            last = newest(containers, name)
             if last is None or last.state is not ContainerState.EXITED:
                 continue
-            attempt, count = self._crashes.get(name, (-1, min(last.attempt, 5)))
+            before = (-1, min(last.attempt, 5), last.image)
+            attempt, count, image = self._crashes.get(name, before)
             if last.attempt > attempt:
-                long = last.finished_at - last.started_at >= pod_plan.BACKOFF_RESET
-                self._crashes[name] = (last.attempt, 1 if long else count + 1)
+                long = last.finished_at - last.started_at >= BACKOFF_RESET
+                count = 1 if long or image != last.image else count + 1
+                self._crashes[name] = (last.attempt, count, last.image)
+
+    def _read_messages(
+        self, pod: Object, containers: tuple[ContainerStatus, ...]
+    ) -> dict[str, str]:
+        """Return what ended containers left to be told, each read once (P37)."""
+        ended = [c for c in containers if c.state is ContainerState.EXITED]
+        if not ended:
+            return {}
+        specs = {c["name"]: c for c in all_containers(pod)}
+        directory = self._node.volumes.pod_directory(self.uid)
+        known, self._messages = self._messages, {}
+        for status in ended:
+            message = known.get(status.id)
+            if message is None and status.name in specs:
+                log_file = directory / "logs" / status.name / f"{status.attempt}.log"
+                message = termination_message.read(specs[status.name], status, directory, log_file)
+            self._messages[status.id] = message or ""
+        return termination_message.shared(self._messages, len(specs))
 
     def _is_serving(self, pod: Object) -> bool:
         """Whether an EndpointSlice still tells proxies to send new connections here."""
@@ -148,21 +180,25 @@ class PodWorker:
 
     # -- acting --------------------------------------------------------------------------------------------------
 
-    async def _perform(self, pod: Object, action: pod_plan.Action) -> None:
+    async def _perform(self, pod: Object, action: actions.Action) -> None:
         runtime = self._node.runtime
         match action:
-            case pod_plan.RunSandbox(attempt):
+            case actions.RunSandbox(attempt):
                 await self._starter.run_sandbox(pod, attempt)
-            case pod_plan.StopSandbox(box, remove):
+            case actions.StopSandbox(box, remove):
                 await runtime.stop_pod_sandbox(box.id)
                 if remove:
                     await runtime.remove_pod_sandbox(box.id)
-            case pod_plan.StartContainer():
+            case actions.StartContainer():
                 await self._starter.start(pod, action)
-            case pod_plan.StopContainer():
+            case actions.StopContainer():
                 self._stopper.stop(pod, action)
-            case pod_plan.RemoveContainer(container):
+            case actions.RemoveContainer(container):
                 await runtime.remove_container(container.id)
+                directory = self._node.volumes.pod_directory(self.uid)
+                termination_message.file_of(directory, container.name, container.attempt).unlink(
+                    missing_ok=True
+                )
 
     def refresh_volumes(self) -> None:
         """A ConfigMap or Secret changed: write the volumes that show it, and look again."""
@@ -183,14 +219,9 @@ class PodWorker:
         self._node.volumes.tear_down(self.uid)
 
     async def _clean_up(self) -> None:
-        """The object went away without us (a forced deletion): end what runs at once."""
+        """The object went away without us (a forced deletion): end what runs, with the least grace (D04)."""
         try:
-            for container in await self._node.runtime.containers(self.uid):
-                if container.state is ContainerState.RUNNING:
-                    await self._node.runtime.stop_container(container.id, 0)
-            for box in await self._node.runtime.pods(self.uid):
-                if box.state is SandboxState.READY:
-                    await self._node.runtime.stop_pod_sandbox(box.id)
+            await end_at_once(self._node.runtime, self.uid)
             await self._forget()
         except RuntimeFailure as error:
             log.warning("pod cannot be cleaned up", pod=self._scope.where, error=str(error))

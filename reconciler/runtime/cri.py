@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from reconciler.api.node import ExecStream
+
+
+def honours(fields: Collection[str], path: str) -> bool:
+    """Whether a field is among those that a runtime honours, itself or as a part of one.
+
+    >>> honours({"spec.volumes"}, "spec.volumes.emptyDir"), honours({"spec.volumes.emptyDir"}, "spec.volumes")
+    (True, False)
+    """
+    parts = path.split(".")
+    return any(".".join(parts[:n]) in fields for n in range(1, len(parts) + 1))
 
 
 class SandboxState(StrEnum):

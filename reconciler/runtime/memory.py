@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import RuntimeFailure
@@ -25,7 +26,7 @@ from reconciler.runtime.cri import (
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from reconciler.api.node import ExecStream
     from reconciler.clock import Clock
@@ -37,7 +38,7 @@ class Behaviour(NamedTuple):
     exits_after: float | None = None
     exit_code: int = 0
     start_error: str = ""
-    image_error: str = ""  # the reason why the image cannot be had
+    writes: Mapping[str, str] = {}  # path inside a mount: what the file there holds when it ends
     ignores_term: bool = False
     exec_exit_code: int = 0
 
@@ -101,11 +102,13 @@ class MemoryRuntime:
         *,
         clock: Clock,
         script: Callable[[SandboxConfig, ContainerConfig], Behaviour] = runs_for_ever,
+        missing_images: Collection[str] = (),
         pod_cidr: str = "10.244.0.0/16",
         service_cidr: str = "10.96.0.0/12",
     ) -> None:
         self._clock = clock
         self._script = script
+        self._missing_images = missing_images
         self._network = MemoryNetwork(pod_cidr, service_cidr)
         self._cidr = ipaddress.ip_network(pod_cidr)
         self._next_address = 1
@@ -145,6 +148,11 @@ class MemoryRuntime:
         pass
 
     async def ensure_image(self, image: str, pull_policy: str, *, needs_command: bool) -> str:  # noqa: ARG002
+        if image in self._missing_images:
+            if pull_policy == "Never":
+                told = f'Container image "{image}" is not present with pull policy of Never'
+                raise RuntimeFailure(told, reason="ErrImageNeverPull")
+            raise RuntimeFailure(f'Failed to pull image "{image}"', reason="ErrImagePull")
         return f"memory://{image}"
 
     async def run_pod_sandbox(self, config: SandboxConfig) -> SandboxStatus:
@@ -236,6 +244,7 @@ class MemoryRuntime:
             return
         if container.timer is not None:
             container.timer.cancel()
+        _write(container)
         container.status = container.status._replace(
             state=ContainerState.EXITED, finished_at=self._clock.now(), exit_code=code,
             signal=signal, reason="Completed" if code == 0 else "Error",
@@ -313,3 +322,11 @@ class MemoryRuntime:
     def _tell(self, container: _Container) -> None:
         for queue in self._listeners:
             queue.put_nowait(RuntimeEvent(container.status.pod_uid))
+
+
+def _write(container: _Container) -> None:
+    """Let a container that ends leave the files that it is said to."""
+    for path, text in container.behaviour.writes.items():
+        for mount in container.config.mounts:
+            if mount.container_path == path:
+                Path(mount.host_path).write_text(text)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 _CONTAINER = (
     "name", "image", "imagePullPolicy", "command", "args", "workingDir", "env", "envFrom", "ports",
-    "volumeMounts", "lifecycle", "restartPolicy", "resources.requests",
+    "volumeMounts", "lifecycle", "restartPolicy", "restartPolicyRules",
+    "resources.requests", "terminationMessagePath", "terminationMessagePolicy",
     "securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.runAsNonRoot",
     "securityContext.allowPrivilegeEscalation", "securityContext.capabilities", "securityContext.privileged",
     "securityContext.readOnlyRootFilesystem", "securityContext.procMount", "securityContext.seccompProfile.type",
 )  # fmt: skip
 _PROBE = (
-    "exec", "httpGet", "tcpSocket", "initialDelaySeconds", "periodSeconds", "timeoutSeconds",
+    "exec", "httpGet", "tcpSocket", "grpc", "initialDelaySeconds", "periodSeconds", "timeoutSeconds",
     "successThreshold", "failureThreshold", "terminationGracePeriodSeconds",
 )  # fmt: skip
 _PROBES = tuple(
@@ -51,7 +52,7 @@ NEEDS_NAMESPACES = frozenset(
         f"spec.{kind}.{field}"
         for kind in ("containers", "initContainers")
         for field in (
-            "volumeMounts", "securityContext.privileged", "securityContext.readOnlyRootFilesystem",
+            "volumeMounts", "terminationMessagePath", "securityContext.privileged", "securityContext.readOnlyRootFilesystem",
             "securityContext.procMount",
         )
     ]

@@ -6,18 +6,16 @@ from typing import Any
 
 import pytest
 
-from reconciler.kubelet.pod import (
-    Failure,
-    Observed,
+from reconciler.kubelet.actions import (
     PodPlan,
-    ProbeState,
     RunSandbox,
     StartContainer,
     StopContainer,
     StopSandbox,
-    backoff,
-    plan,
 )
+from reconciler.kubelet.observed import Failure, Observed, ProbeState
+from reconciler.kubelet.pod import plan
+from reconciler.kubelet.restarts import backoff
 from reconciler.kubelet.status import pod_status
 from reconciler.runtime.cri import ContainerState, ContainerStatus, SandboxState, SandboxStatus
 
@@ -46,7 +44,7 @@ def seen(
     state = ContainerState.RUNNING if code is None else ContainerState.EXITED
     return ContainerStatus(
         f"{name}-{attempt}", box, "uid", name, attempt, state, NOW - ran, NOW - ran,
-        0.0 if code is None else NOW, code or 0,
+        0.0 if code is None else NOW, code or 0, image="i",
     )  # fmt: skip
 
 
@@ -65,7 +63,7 @@ def test_a_new_pod_gets_a_sandbox_and_then_its_containers_at_rest_nothing() -> N
 
 
 def test_init_containers_run_one_after_the_other_before_the_rest() -> None:
-    """P10-P12."""
+    """P16, P17."""
     init = [{"name": "first", "image": "i"}, {"name": "second", "image": "i"}]
     assert started(plan(pod(init=init), observed(), NOW)) == [("first", 0)]
     assert started(plan(pod(init=init), observed(seen("first")), NOW)) == []
@@ -83,7 +81,7 @@ def test_init_containers_run_one_after_the_other_before_the_rest() -> None:
 
 
 def test_a_sidecar_starts_before_and_ends_after_the_others() -> None:
-    """KEP-753."""
+    """P18 (KEP-753)."""
     init = [{"name": "side", "image": "i", "restartPolicy": "Always", "startupProbe": {}}]
     waiting = observed(seen("side"), probes={"side-0": ProbeState(started=False, ready=False)})
     assert started(plan(pod(init=init), waiting, NOW)) == []
@@ -95,21 +93,42 @@ def test_a_sidecar_starts_before_and_ends_after_the_others() -> None:
         "deletionGracePeriodSeconds": 30,
     }
     both = plan(ending, observed(seen("side"), seen("main")), NOW)
-    assert [a.container.name for a in both.actions if isinstance(a, StopContainer)] == ["main"]
-    last = plan(ending, observed(seen("side"), seen("main", code=0)), NOW)
-    assert [a.container.name for a in last.actions if isinstance(a, StopContainer)] == ["side"]
+    stops = {a.container.name: a for a in both.actions if isinstance(a, StopContainer)}
+    assert stops["main"].after == frozenset()
+    assert stops["side"].after == {"main"}
+
+
+def test_sidecars_end_in_reverse_order() -> None:
+    """P18: each after the containers and after the sidecars that started after it."""
+    init = [
+        {"name": "one", "image": "i", "restartPolicy": "Always"},
+        {"name": "setup", "image": "i"},
+        {"name": "two", "image": "i", "restartPolicy": "Always"},
+    ]
+    done = pod(init=init, restartPolicy="Never")
+    alive = observed(seen("one"), seen("two"), seen("setup", code=0), seen("main", code=0))
+    stops = {a.container.name: a for a in plan(done, alive, NOW).actions
+             if isinstance(a, StopContainer)}  # fmt: skip
+    assert stops["two"].after == {"main"}
+    assert stops["one"].after == {"main", "two"}
+    # What sidecars end with says nothing of the Pod (P14).
+    ended = observed(seen("one", code=143), seen("two", code=137), seen("main", code=0))
+    over = plan(done, ended, NOW)
+    assert over.ended
+    status = pod_status(done, ended, NOW, host_ip="127.0.0.1", runtime="x", over=True)
+    assert status["phase"] == "Succeeded"
 
 
 @pytest.mark.parametrize(
     ("crashes", "seconds"), [(1, 0), (2, 10), (3, 20), (4, 40), (6, 160), (7, 300), (50, 300)]
 )
 def test_the_wait_doubles_up_to_five_minutes(crashes: int, seconds: float) -> None:
-    """P22."""
+    """P02, P03."""
     assert backoff(crashes) == seconds
 
 
 def test_a_crash_loop_waits_and_says_so() -> None:
-    """P22: the first restart is at once, the next ones wait."""
+    """P02, P04: the first restart is at once, the next ones wait."""
     once = observed(seen("main", code=1), crashes={"main": 1})
     assert started(plan(pod(), once, NOW)) == [("main", 1)]
     again = observed(seen("main", code=1, attempt=1), crashes={"main": 2})
@@ -128,7 +147,7 @@ def test_a_crash_loop_waits_and_says_so() -> None:
      ("OnFailure", 1, True, "Running"), ("Never", 1, False, "Failed")],
 )  # fmt: skip
 def test_restart_policies(policy: str, code: int, restarts: bool, phase: str) -> None:
-    """P20, P05."""
+    """P07, P08, P09, P14, P15."""
     found = plan(pod(restartPolicy=policy), observed(seen("main", code=code)), NOW)
     assert bool(started(found)) == restarts
     assert found.ended != restarts
@@ -140,7 +159,7 @@ def test_restart_policies(policy: str, code: int, restarts: bool, phase: str) ->
 
 
 def test_a_failing_liveness_probe_stops_the_container_once() -> None:
-    """P41."""
+    """B07: with the Pod's grace."""
     dead = {"main-0": ProbeState(failed="liveness")}
     found = plan(pod(terminationGracePeriodSeconds=7), observed(seen("main"), probes=dead), NOW)
     (stop,) = found.actions
@@ -151,7 +170,7 @@ def test_a_failing_liveness_probe_stops_the_container_once() -> None:
 
 
 def test_a_terminating_pod_leaves_the_balancers_first() -> None:
-    """N24: no new connection reaches a Pod that was told to end."""
+    """D08: no new connection reaches a Pod that was told to end."""
     ending = pod()
     ending["metadata"] |= {
         "deletionTimestamp": "2023-11-14T22:13:50Z",
@@ -170,7 +189,6 @@ def test_a_terminating_pod_leaves_the_balancers_first() -> None:
 
 
 def test_a_lost_sandbox_is_replaced_and_everything_begins_again() -> None:
-    """P15."""
     lost = SANDBOX._replace(state=SandboxState.NOT_READY, ip="")
     found = plan(pod(), Observed(sandboxes=(lost,), containers=(seen("main", code=137),)), NOW)
     assert found.actions[-1] == RunSandbox(1)
@@ -190,7 +208,6 @@ def test_what_cannot_start_is_tried_again_later() -> None:
 
 
 def test_conditions_move_only_when_they_change() -> None:
-    """P50."""
     first = pod_status(pod(), observed(seen("main")), NOW, host_ip="127.0.0.1", runtime="x")
     ready = next(c for c in first["conditions"] if c["type"] == "Ready")
     assert ready["status"] == "True"
