@@ -137,8 +137,9 @@ spec:
       image: a:1
       command: [sleep]
       terminationMessagePolicy: FallbackToLogsOnError
+      stdin: true
       livenessProbe: {grpc: {port: 80}, periodSeconds: 3}
       readinessProbe: {httpGet: {port: 80, path: /x}, initialDelaySeconds: 3}
 """
     told = [(f[0], f[3]) for f in found(text) if f[0] == "runtime/not-honoured"]
-    assert told == [("runtime/not-honoured", 9), ("runtime/not-honoured", 10)]
+    assert told == [("runtime/not-honoured", 10)]
