@@ -54,6 +54,8 @@ def sandbox_config(
             for a in spec.get("hostAliases") or ()
         ),
         host_network=bool(spec.get("hostNetwork")),
+        host_pid=bool(spec.get("hostPID")),
+        host_ipc=bool(spec.get("hostIPC")),
         labels=meta.get("labels") or {},
         annotations=meta.get("annotations") or {},
     )

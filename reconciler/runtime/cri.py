@@ -68,6 +68,8 @@ class SandboxConfig(NamedTuple):
     dns: DNSConfig = DNSConfig()
     host_aliases: tuple[HostAlias, ...] = ()
     host_network: bool = False
+    host_pid: bool = False
+    host_ipc: bool = False
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
 

@@ -21,7 +21,7 @@ _PROBES = tuple(
 )
 _POD = (
     "volumes", "restartPolicy", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "hostAliases",
-    "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "nodeName", "nodeSelector",
+    "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "nodeName", "nodeSelector",
     "affinity", "tolerations", "topologySpreadConstraints", "schedulerName", "priority", "priorityClassName",
     "enableServiceLinks", "serviceAccountName", "serviceAccount", "automountServiceAccountToken",
     "imagePullSecrets", "readinessGates", "setHostnameAsFQDN", "securityContext.runAsUser",
@@ -47,6 +47,7 @@ NEEDS_ROOT = frozenset(
 NEEDS_NAMESPACES = frozenset(
     [f"spec.{field}" for field in (
         "hostAliases", "dnsConfig", "dnsPolicy", "hostname", "subdomain", "setHostnameAsFQDN", "volumes",
+        "shareProcessNamespace",
     )]
     + [
         f"spec.{kind}.{field}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.runtime.cri import (
@@ -15,8 +17,6 @@ from reconciler.runtime.cri import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reconciler.runtime.process import ProcessRuntime
 
 
@@ -56,6 +56,16 @@ async def run(runtime: ProcessRuntime, tmp_path: Path, config: ContainerConfig) 
 def log(tmp_path: Path) -> list[list[str]]:
     text = (tmp_path / "logs/u1/main/0.log").read_text()
     return [line.split(" ", 3)[1:] for line in text.splitlines()]
+
+
+def running(*command: str) -> list[int]:
+    """Return the pids, as the host has them, of the processes that run exactly this."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cmdline").read_bytes() == b"".join(p.encode() + b"\0" for p in command):
+                found.append(int(entry.name))
+    return found
 
 
 async def said(runtime: ProcessRuntime, tmp_path: Path, script: str, **more: Any) -> list[str]:

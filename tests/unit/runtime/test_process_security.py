@@ -10,7 +10,7 @@ import pytest
 from reconciler.errors import RuntimeFailure
 from reconciler.runtime.cri import Mount, Security
 from reconciler.runtime.process.supervisor import capabilities, identity, seccomp
-from tests.unit.runtime.running import ended, log, run, said, shell
+from tests.unit.runtime.running import run, said, shell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,24 +183,3 @@ def test_where_no_namespaces_can_be_made_nothing_is_dropped_in_silence() -> None
 def test_a_machine_without_a_filter_says_so() -> None:
     with pytest.raises(seccomp.Unavailable, match="s390x"):
         seccomp.program(frozenset(), "s390x")
-
-
-async def test_nothing_of_the_daemon_is_in_a_container(
-    runtime: ProcessRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The environment is the Pod's own, no descriptor is inherited, and the state directory is empty to it."""
-    monkeypatch.setenv("RECONCILER_SECRET", "leaked")
-    secret = tmp_path / "cluster.db"
-    secret.write_text("everything")
-    script = f"env | cut -d= -f1 | sort; ls /proc/self/fd | wc -l; cat {secret} 2>/dev/null; ls {tmp_path}"
-    told = await said(runtime, tmp_path, script, env={"OWN": "1"})
-    assert told == ["HOME", "OWN", "PATH", "PWD", "4"]
-    connect = (
-        f"import socket; socket.socket(socket.AF_UNIX).connect('{tmp_path}/run/supervisor.sock')"
-    )
-    (box,) = await runtime.pods()
-    config = shell("")._replace(command=("python3", "-c", connect), attempt=1)
-    container = await runtime.create_container(box.id, config)
-    await runtime.start_container(container)
-    assert (await ended(runtime, container)).exit_code == 1
-    assert "FileNotFoundError" in log(tmp_path)[-1][2]

@@ -30,32 +30,27 @@ class Commands:
         record = self._state.container(request["container"])
         if record["state"] != "CONTAINER_RUNNING":
             raise Failure(f"container {record['name']} is not running")
-        if request["tty"]:
-            near, far = os.openpty()
-            ours, theirs = [near], (far, far, far)
-        else:
-            pairs = [os.pipe() for _ in range(3)]
-            ours = [pairs[0][1], pairs[1][0], pairs[2][0]]
-            theirs = (pairs[0][0], pairs[1][1], pairs[2][1])
+        ours, theirs = ([], None) if request["tty"] else _pipes()
         sandbox = self._state.sandboxes[record["sandbox_id"]]
         wanted = isolation.namespaces(sandbox, isolated=self._node.isolated)
         try:
-            pid = spawn.command(
+            pid, terminal = spawn.command(
                 record["pid"],
                 request["argv"],
                 record["config"],
                 theirs,
                 isolation.host_of(self._node),
-                tty=request["tty"],
-                namespaces=(*wanted, "mnt") if wanted else (),
+                namespaces=tuple(dict.fromkeys((*wanted, "mnt"))) if wanted else (),
             )
         except OSError as error:
             for fd in ours:
                 os.close(fd)
             raise Failure(error.strerror or str(error), "StartError") from None
         finally:
-            for fd in set(theirs):
+            for fd in theirs or ():
                 os.close(fd)
+        if terminal >= 0:
+            ours = [terminal]
         self._running.add(pid)
         reply(pid, ours)
 
@@ -73,3 +68,9 @@ class Commands:
         code = os.waitstatus_to_exitcode(status)
         self._loop.tell({"command": pid, "code": code if code >= 0 else 128 - code})
         return True
+
+
+def _pipes() -> tuple[list[int], tuple[int, int, int]]:
+    """Return our ends of a command's three streams, and its own."""
+    pairs = [os.pipe() for _ in range(3)]
+    return [pairs[0][1], pairs[1][0], pairs[2][0]], (pairs[0][0], pairs[1][1], pairs[2][1])

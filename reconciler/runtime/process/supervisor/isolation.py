@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import identity, members
+from . import holders, identity, members
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -17,10 +17,27 @@ if TYPE_CHECKING:
     from .state import Record
 
 
+def own(config: dict[str, Any], node: NodeNetwork | LoopbackNetwork) -> holders.Own:
+    """Return what a Pod that is configured so shall have to itself."""
+    return holders.Own(
+        pids=node.own_pids and not config.get("host_pid"),
+        ipc=node.isolated and not config.get("host_ipc"),
+    )
+
+
+def made(config: dict[str, Any], own: holders.Own) -> list[str]:
+    """Return the namespaces that such a Pod's holder has, by their names below /proc/PID/ns."""
+    wanted = {"net": not config["host_network"], "ipc": own.ipc, "pid": own.pids}
+    return ["uts", *(name for name, yes in wanted.items() if yes), "mnt"]
+
+
 def namespaces(sandbox: Record, *, isolated: bool) -> tuple[str, ...]:
     """Return which of its holder's namespaces the containers of a Pod enter."""
     if not isolated:
         return ()
+    if "namespaces" in sandbox:
+        return tuple(sandbox["namespaces"])
+    # Made by a supervisor that kept no list.
     return ("uts",) if sandbox["host_network"] else ("uts", "net")
 
 
@@ -61,6 +78,7 @@ def view(
     return {
         "mounts": own + asked,
         "read_only_root": read_only_root,
+        "own_devices": not privileged,
         "masked": not privileged and not security.get("unmasked_proc"),
         "hidden": [] if privileged else list(hidden),
     }

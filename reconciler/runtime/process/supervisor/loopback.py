@@ -12,7 +12,7 @@ import signal
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from . import addresses, records, spawn
+from . import addresses, holders, records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +38,7 @@ class LoopbackNetwork:
 
     isolated = False
     rootless = True
+    own_pids = False
 
     def __init__(self, path: Path, pod_cidr: str, service_cidr: str, problem: str) -> None:
         pods, services = ranges(path, pod_cidr, service_cidr)
@@ -49,7 +50,7 @@ class LoopbackNetwork:
         if record and records.lives(record["holder"]):
             self.holder = int(record["holder"]["pid"])
         else:
-            self.holder, near = spawn.hold("reconciler-node", lambda _: None)
+            self.holder, near = holders.hold("reconciler-node", lambda _: None)
             near.close()
             holder = records.identity(self.holder)
             records.write(path, {"holder": holder, "rootless": True, "loopback": problem})
@@ -58,15 +59,15 @@ class LoopbackNetwork:
         """Return a free address."""
         return self._pool.take(used)
 
-    def plug(self, address: str, hostname: str) -> int:
+    def plug(self, address: str, hostname: str, own: holders.Own) -> int:
         """Return the pid of a Pod's holder; there is no network to be made."""
-        del address
-        return self.host(hostname)
+        del address, hostname
+        return self.host(own)
 
-    def host(self, hostname: str) -> int:
+    def host(self, own: holders.Own) -> int:
         """Return the pid of the holder of a Pod in the host's network."""
-        del hostname
-        pid, near = spawn.hold("reconciler-pod", lambda _: None)
+        del own
+        pid, near = holders.hold("reconciler-pod", lambda _: None)
         near.close()
         return pid
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from . import mountapi
+from . import devices, mountapi
 from . import namespaces as ns
 
 #: What container runtimes hide from a container and what they let it only read (containerd's lists).
@@ -17,6 +17,8 @@ MASKED = (
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )  # fmt: skip
+#: Mounts of their own in every container, so not of its root file system.
+_STAYS_WRITABLE = ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue")  # noqa: S108
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys")
 
 
@@ -107,7 +109,7 @@ def build(view: dict[str, Any], staging: str) -> None:
     """Enter a private mount namespace that shows what ``view`` says; raises ``OSError``.
 
     ``view``: ``mounts`` (``to``, ``from``, ``sub_path``, ``readonly``, ``recursive``, ``propagation``), ``hidden`` paths,
-    ``masked`` (what of /proc and /sys no container needs) and ``read_only_root``.
+    ``own_devices`` (a /dev of its own), ``masked`` (what of /proc and /sys no container needs) and ``read_only_root``.
     """
     ns.unshare(ns.NEWNS)
     volumes = [_Volume(mount) for mount in sorted(view["mounts"], key=lambda m: len(m["to"]))]
@@ -118,6 +120,8 @@ def build(view: dict[str, Any], staging: str) -> None:
     for volume in volumes:
         if not volume.asked.get("propagation"):
             volume.hold()
+    if view.get("own_devices"):
+        devices.lay()
     outer, nested = _mount_points(volumes, staging)
     if view.get("masked"):
         _mask()
@@ -125,6 +129,8 @@ def build(view: dict[str, Any], staging: str) -> None:
         _hide(path)
     if view.get("read_only_root"):
         _set_readonly("/")
+        for path in _STAYS_WRITABLE:
+            _set_writable(path)
     for target, volume in outer.items():
         _put(volume, target)
     for volume in nested:
@@ -179,6 +185,15 @@ def _set_readonly(path: str) -> None:
     try:
         _forbid_writing(place, recursive=True)
     finally:
+        os.close(place)
+
+
+def _set_writable(path: str) -> None:
+    """Undo it for one mount; what the host itself mounted read-only stays so."""
+    if os.path.ismount(path):
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        with contextlib.suppress(PermissionError):
+            mountapi.make_writable(place)
         os.close(place)
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from . import addresses, netlink, records, spawn
+from . import addresses, holders, netlink, records
 from . import namespaces as ns
 from .loopback import LoopbackNetwork
 
@@ -72,9 +72,10 @@ class NodeNetwork:
             self.holder = self._make()
         self.netns = os.open(f"/proc/{self.holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         family = socket.AF_NETLINK
-        (fd,) = spawn.inside(self.netns, 1, lambda: socket.socket(family, socket.SOCK_RAW, 0))
+        (fd,) = holders.inside(self.netns, 1, lambda: socket.socket(family, socket.SOCK_RAW, 0))
         self.link = netlink.Netlink(socket.socket(fileno=fd))
         self.bridge = 2  # the first link made after lo
+        self.own_pids = holders.can_have_own_pids()
 
     def _make(self) -> int:
         def work(peer: socket.socket) -> None:
@@ -91,7 +92,7 @@ class NodeNetwork:
             link.close()
             peer.send(b"R%d" % index)
 
-        pid, near = spawn.hold("reconciler-node", work)
+        pid, near = holders.hold("reconciler-node", work)
         with near:
             answer = near.recv(1024)
         if not answer.startswith(b"R"):
@@ -104,10 +105,10 @@ class NodeNetwork:
         """Return a free address."""
         return self._pool.take(used)
 
-    def plug(self, address: str, hostname: str) -> int:
+    def plug(self, address: str, hostname: str, own: holders.Own) -> int:
         """Make a Pod's network; returns the pid of its holder."""
-        work = spawn.pod_network(address, self.gateway, self.pods.prefixlen, hostname)
-        pid, near = spawn.hold("reconciler-pod", work)
+        work = holders.pod_network(address, self.gateway, self.pods.prefixlen, hostname, own)
+        pid, near = holders.hold("reconciler-pod", work, pids=own.pids)
         with near:
             self._ready(near)
             self.link.add_veth(
@@ -120,9 +121,9 @@ class NodeNetwork:
             self._ready(near)
         return pid
 
-    def host(self, hostname: str) -> int:
+    def host(self, own: holders.Own) -> int:
         """Return the pid of the holder of a Pod in the host's network."""
-        pid, near = spawn.hold("reconciler-pod", spawn.uts_only(hostname))
+        pid, near = holders.hold("reconciler-pod", holders.host_network(own), pids=own.pids)
         with near:
             self._ready(near)
         return pid
@@ -135,7 +136,7 @@ class NodeNetwork:
 
     def sockets(self, request: dict[str, Any]) -> list[int]:
         """Make sockets inside, bound and listening where asked."""
-        return spawn.inside(self.netns, request["count"], lambda: addresses.make_socket(request))
+        return holders.inside(self.netns, request["count"], lambda: addresses.make_socket(request))
 
     def end(self) -> None:
         """End the network: nothing may be left in it."""

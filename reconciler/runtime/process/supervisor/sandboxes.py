@@ -8,7 +8,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import etc, records
+from . import etc, isolation, records
 
 if TYPE_CHECKING:
     from .containers import Containers
@@ -50,12 +50,13 @@ class Sandboxes:
     def _make(self, key: str, config: dict[str, Any]) -> Record:
         state = self._state
         ready = [s for s in state.sandboxes.values() if s["state"] == "SANDBOX_READY"]
+        own = isolation.own(config, self._node)
         if config["host_network"]:
             ip = self._host_ip
-            holder = self._node.host("")
+            holder = self._node.host(own)
         else:
             ip = self._node.take({s["ip"] for s in ready})
-            holder = self._node.plug(ip, config["hostname"])
+            holder = self._node.plug(ip, config["hostname"], own)
         record = {k: config[k] for k in ("namespace", "name", "uid", "attempt")} | {
             "id": key,
             "state": "SANDBOX_READY",
@@ -63,6 +64,7 @@ class Sandboxes:
             "ip": ip,
             "holder": records.identity(holder),
             "host_network": config["host_network"],
+            "namespaces": isolation.made(config, own),
             "log_directory": config["log_directory"],
         }
         directory = state.directory(record)

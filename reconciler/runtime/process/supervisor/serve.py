@@ -49,6 +49,15 @@ class Peer:
             os.close(fd)
 
 
+def _in_pod(pid: int) -> bool:
+    """Tell whether a process lives in another PID namespace than this one: then it is a Pod's, of the same user or not."""
+    try:
+        theirs = os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115
+    except OSError:
+        return False  # a Pod's processes can be looked at from here: this is one of outside
+    return theirs != os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+
+
 class Supervisor:
     """One a state directory."""
 
@@ -85,8 +94,8 @@ class Supervisor:
     def _accept(self) -> None:
         sock, _ = self._listener.accept()
         raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        _, uid, _ = struct.unpack("3i", raw)
-        if uid != os.getuid():
+        pid, uid, _ = struct.unpack("3i", raw)
+        if uid != os.getuid() or _in_pod(pid):
             sock.close()
             return
         peer = Peer(sock)

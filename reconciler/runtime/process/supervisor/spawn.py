@@ -1,127 +1,21 @@
-"""Forks: the process that holds a Pod's network, a container's first process, a command inside a container."""
+"""Forks that become programs: a container's first process, a command inside a container."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
-import signal
 import socket
-from typing import TYPE_CHECKING, Any, NoReturn
+import termios
+from typing import Any, NoReturn
 
-from . import identity, mounts, netlink
+from . import forks, identity, mounts
 from . import namespaces as ns
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_FLAGS = {"uts": ns.NEWUTS, "net": ns.NEWNET, "mnt": ns.NEWNS}
+_FLAGS = {"uts": ns.NEWUTS, "ipc": ns.NEWIPC, "net": ns.NEWNET, "mnt": ns.NEWNS}
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-def _fresh_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _close_all_but(*keep: int) -> None:
-    low = 3
-    for fd in sorted(keep):
-        if fd >= low:
-            os.closerange(low, fd)
-            low = fd + 1
-    os.closerange(low, max(low, 65536))
-
-
-def hold(title: str, work: Callable[[socket.socket], None]) -> tuple[int, socket.socket]:
-    """Fork a process that does ``work`` and then only sleeps: it keeps its namespaces alive.
-
-    Returns its pid and the socket to its ``work``.
-    """
-    near, far = socket.socketpair()
-    pid = os.fork()
-    if pid:
-        far.close()
-        return pid, near
-    try:
-        _fresh_signals()
-        os.setsid()
-        _close_all_but(far.fileno())
-        ns.set_title(title)
-        work(far)
-        far.close()
-        # A program of its own is smaller than a fork of this one: ~0.1 MB for ~2 MB.
-        with contextlib.suppress(OSError):
-            os.execve("/bin/sleep", ["sleep", "2147483647"], {})  # noqa: S606
-        while True:
-            signal.pause()
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            far.send(f"E{error}".encode())
-    finally:
-        os._exit(1)
-
-
-def pod_network(
-    address: str, gateway: str, prefix: int, hostname: str
-) -> Callable[[socket.socket], None]:
-    """Return the work of a Pod's holder: its network, once the other side has plugged ``eth0`` in."""
-
-    def work(peer: socket.socket) -> None:
-        ns.unshare(ns.NEWNET | ns.NEWUTS)
-        if hostname:
-            ns.set_hostname(hostname)
-        link = netlink.Netlink()
-        link.up(1)
-        ns.open_low_ports()
-        peer.send(b"R")
-        if not peer.recv(1):
-            os._exit(1)
-        index = socket.if_nametoindex("eth0")
-        link.add_address(index, address, prefix)
-        link.up(index)
-        link.add_default_route(gateway, index)
-        link.close()
-        peer.send(b"R")
-
-    return work
-
-
-def uts_only(hostname: str) -> Callable[[socket.socket], None]:
-    """Return the work of the holder of a Pod in the host's network."""
-
-    def work(peer: socket.socket) -> None:
-        ns.unshare(ns.NEWUTS)
-        if hostname:
-            ns.set_hostname(hostname)
-        peer.send(b"R")
-
-    return work
-
-
-def inside(netns: int, count: int, make: Callable[[], socket.socket]) -> list[int]:
-    """Make sockets inside a network namespace and return their fds; raises ``OSError``."""
-    near, far = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            ns.setns(netns, ns.NEWNET)
-            made = [make() for _ in range(count)]
-            socket.send_fds(far, [b"R"], [sock.fileno() for sock in made])
-        except OSError as error:
-            far.send(f"E{error.errno or 0} {error.strerror}".encode())
-        finally:
-            os._exit(0)
-    far.close()
-    with near:
-        message, fds, _, _ = socket.recv_fds(near, 1024, count)
-    os.waitpid(pid, 0)
-    if message[:1] != b"R":
-        number, _, text = message[1:].decode().partition(" ")
-        raise OSError(int(number or 0), text or "the helper ended")
-    return list(fds)
 
 
 def _execute(
@@ -157,6 +51,21 @@ def _standard(stdin: int, stdout: int, stderr: int) -> None:
             os.close(fd)
 
 
+def _terminal(peer: socket.socket) -> tuple[int, int, int]:
+    """Open a terminal of this mount namespace, hand its other side out and return it three times."""
+    outer, inner = os.openpty()
+    socket.send_fds(peer, [b"T"], [outer])
+    return inner, inner, inner
+
+
+def _give_streams(user: int | None) -> None:
+    """Let the user open its own /dev/stdout again."""
+    if user is not None:
+        for fd in range(3):
+            with contextlib.suppress(OSError):  # an ordinary user's are its own already
+                os.fchown(fd, user, -1)
+
+
 def _fail(report: int, error: OSError) -> NoReturn:
     os.write(report, b"E" + (error.strerror or str(error)).encode())
     os._exit(127)
@@ -176,18 +85,20 @@ class Container:
         report, child_report = os.pipe()
         gate, self._go = os.pipe()
         self._report = report
-        self.pid = os.fork()
+        pids = handles.get("pid")
+        self.pid = forks.fork_in(None if pids is None else lambda: ns.setns(pids, ns.NEWPID))
         if self.pid == 0:
             try:
-                _fresh_signals()
+                forks.fresh_signals()
                 os.setsid()
                 os.close(self._go)
                 if not os.read(gate, 1):
                     os._exit(127)  # the supervisor died before the record was written
-                for name, fd in handles.items():
-                    ns.setns(fd, _FLAGS[name])
+                for name, flag in _FLAGS.items():
+                    if name in handles:
+                        ns.setns(handles[name], flag)
                 _standard(*streams)
-                _close_all_but(child_report)
+                forks.close_all_but(child_report)
                 if config["view"] is not None:
                     mounts.build(config["view"], staging)
                     own = os.readlink("/proc/self/ns/mnt")  # noqa: PTH115
@@ -223,40 +134,49 @@ def _own_user_namespace(pid: int) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
+def _enter_pids(pid: int) -> None:
+    handle = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    ns.setns(handle, ns.NEWPID)
+    os.close(handle)
+
+
 def command(
     pid: int,
     argv: list[str],
     config: dict[str, Any],
-    streams: tuple[int, int, int],
+    streams: tuple[int, int, int] | None,
     host: identity.Host,
     *,
-    tty: bool,
     namespaces: tuple[str, ...],
-) -> int:
-    """Start a command in these namespaces of a container; returns its pid, raises ``OSError``."""
-    handles = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), _FLAGS[n]) for n in namespaces]
+) -> tuple[int, int]:
+    """Start a command in these namespaces of a container; raises ``OSError``.
+
+    ``streams``: None = a terminal, made inside. Returns its pid, and the terminal's other side or -1.
+    """
+    names = [n for n in namespaces if n != "pid"]
+    handles = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), _FLAGS[n]) for n in names]
     user_namespace = _own_user_namespace(pid)
     report, child_report = os.pipe()
-    child = os.fork()
+    near, far = socket.socketpair()
+    child = forks.fork_in((lambda: _enter_pids(pid)) if "pid" in namespaces else None)
     if child == 0:
         try:
-            _fresh_signals()
+            forks.fresh_signals()
             os.setsid()
             for fd, flag in handles:
                 ns.setns(fd, flag)
-            _standard(*streams)
-            _close_all_but(child_report, *([user_namespace] if user_namespace >= 0 else []))
-            if tty:
-                import fcntl
-                import termios
-
+            _standard(*(streams or _terminal(far)))
+            forks.close_all_but(child_report, *([user_namespace] if user_namespace >= 0 else []))
+            if streams is None:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            _give_streams((config.get("security") or {}).get("run_as_user"))
             _execute(argv, config, host, user_namespace)
         except OSError as error:
             _fail(child_report, error)
         except BaseException as error:  # noqa: BLE001
             _fail(child_report, OSError(0, repr(error)))
     os.close(child_report)
+    far.close()
     for fd, _ in handles:
         os.close(fd)
     if user_namespace >= 0:
@@ -265,7 +185,11 @@ def command(
     while data := os.read(report, 4096):
         said += data
     os.close(report)
+    with near:
+        fds = [] if streams else socket.recv_fds(near, 1, 1)[1]
     if said:
+        for fd in fds:
+            os.close(fd)
         os.waitpid(child, 0)
         raise OSError(0, said[1:].decode(errors="replace"))
-    return child
+    return child, fds[0] if fds else -1

@@ -1,0 +1,124 @@
+"""What of the host and of other Pods a container of the process runtime can reach."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.runtime.cri import Security
+from tests.unit.runtime.running import ended, log, pod, run, said, shell
+
+if TYPE_CHECKING:
+    import pytest
+
+    from reconciler.runtime.process import ProcessRuntime
+
+
+async def output(runtime: ProcessRuntime, container: str, script: str) -> list[str]:
+    result = await runtime.exec_sync(container, ("sh", "-c", script), 20)
+    return result.stdout.decode().split()
+
+
+async def test_a_pod_sees_and_signals_only_its_own_processes(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    script = f"cat /proc/[0-9]*/comm | sort -u; kill -0 {os.getpid()} 2>/dev/null && echo reached"
+    told = await said(runtime, tmp_path, script)
+    assert set(told) <= {"sleep", "sh", "cat", "sort"}
+
+
+async def test_a_pod_may_ask_for_the_processes_of_the_host(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    box = await runtime.run_pod_sandbox(pod(tmp_path)._replace(host_pid=True))
+    container = await runtime.create_container(box.id, shell("exec sleep 600"))
+    await runtime.start_container(container)
+    found = await output(runtime, container, f"test -d /proc/{os.getpid()} && echo seen")
+    assert found == ["seen"]
+
+
+async def test_what_a_container_leaves_behind_is_reaped(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    config = shell(
+        "for i in 1 2 3; do (setsid sh -c 'sleep 0.01' &); done; echo up; exec sleep 600"
+    )
+    container = await run(runtime, tmp_path, config)
+    processes = "cat /proc/[0-9]*/stat | cut -d' ' -f2,3"
+    async with asyncio.timeout(20):
+        # The first process of the Pod, the container's, and the three of the question itself.
+        while len(await output(runtime, container, processes)) > 2 * 5 or not log(tmp_path):
+            await asyncio.sleep(0.01)
+    assert "Z" not in await output(runtime, container, processes)
+
+
+async def test_devices_are_the_harmless_few_and_terminals_the_containers_own(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    script = "ls /dev; echo x > /dev/null; head -c 1 /dev/urandom | wc -c; exec sleep 600"
+    container = await run(runtime, tmp_path, shell(script))
+    stream = await runtime.exec(container, ("sh", "-c", "tty; ls /dev/pts"), stdin=False, tty=True)
+    told = b"".join([piece async for _, piece in stream.output()]).decode().split()
+    assert await stream.wait() == 0
+    assert told == ["/dev/pts/0", "0", "ptmx"]
+    lines = [line[2] for line in log(tmp_path)]
+    harmless = {
+        "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
+        "urandom", "zero",
+    }  # fmt: skip
+    assert set(lines[:-1]) <= harmless
+    assert lines[-1] == "1"
+
+
+async def test_shared_memory_is_the_pods(runtime: ProcessRuntime, tmp_path: Path) -> None:
+    name = f"of-a-test-{os.getpid()}"
+    first = await run(runtime, tmp_path, shell(f"echo mine > /dev/shm/{name}; exec sleep 600"))
+    (box,) = await runtime.pods()
+    other = await runtime.run_pod_sandbox(pod(tmp_path, "u2"))
+    await ended_writing(runtime, first, name)
+    sibling = shell("exec sleep 600")._replace(name="second", log_path="second/0.log")
+    containers = []
+    for sandbox in (box, other):
+        containers.append(await runtime.create_container(sandbox.id, sibling))
+        await runtime.start_container(containers[-1])
+    assert await output(runtime, containers[0], f"cat /dev/shm/{name}") == ["mine"]
+    assert await output(runtime, containers[1], f"cat /dev/shm/{name}") == []
+    assert not Path("/dev/shm", name).exists()
+
+
+async def ended_writing(runtime: ProcessRuntime, container: str, name: str) -> None:
+    async with asyncio.timeout(20):
+        while not await output(runtime, container, f"cat /dev/shm/{name} 2>/dev/null"):
+            await asyncio.sleep(0.01)
+
+
+async def test_nothing_of_the_daemon_is_in_a_container(
+    runtime: ProcessRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment is the Pod's own, no descriptor is inherited, and the state directory is empty to it."""
+    monkeypatch.setenv("RECONCILER_SECRET", "leaked")
+    secret = tmp_path / "cluster.db"
+    secret.write_text("everything")
+    script = f"env | cut -d= -f1 | sort; ls /proc/self/fd | wc -l; cat {secret} 2>/dev/null; ls {tmp_path}"
+    told = await said(runtime, tmp_path, script, env={"OWN": "1"})
+    assert told == ["HOME", "OWN", "PATH", "PWD", "4"]
+
+
+async def test_no_pod_speaks_to_the_supervisor(runtime: ProcessRuntime, tmp_path: Path) -> None:
+    """Not even a privileged one, to which the socket is visible: it would be the daemon to it."""
+    connect = (
+        "import socket; s = socket.socket(socket.AF_UNIX);"
+        f"s.connect('{tmp_path}/run/supervisor.sock');"
+        's.sendall(b\'{"id": 1, "op": "info"}\\n\'); print(s.recv(9) or \'cut off\')'
+    )
+    config = shell("")._replace(command=("python3", "-c", connect))
+    await ended(runtime, await run(runtime, tmp_path, config))
+    assert "FileNotFoundError" in log(tmp_path)[-1][2]
+    (box,) = await runtime.pods()
+    privileged = config._replace(attempt=1, security=Security(privileged=True))
+    container = await runtime.create_container(box.id, privileged)
+    await runtime.start_container(container)
+    await ended(runtime, container)
+    assert log(tmp_path)[-1][2] == "cut off" or "ConnectionResetError" in log(tmp_path)[-1][2]
