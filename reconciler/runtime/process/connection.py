@@ -45,6 +45,7 @@ class Connection:
         self._waiting: dict[int, asyncio.Future[tuple[Any, list[int]]]] = {}
         self._number = 0
         self._inbox = b""
+        self._outbox = bytearray()
         self._fds: list[int] = []
         self._opening = asyncio.Lock()
 
@@ -70,6 +71,7 @@ class Connection:
             return False
         self._socket = sock
         self._inbox = b""
+        self._outbox.clear()
         loop.add_reader(sock, self._readable)
         return True
 
@@ -130,7 +132,9 @@ class Connection:
     def close(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(RuntimeError):
-                asyncio.get_running_loop().remove_reader(self._socket)
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(self._socket)
+                loop.remove_writer(self._socket)
             self._socket.close()
             self._socket = None
 
@@ -150,16 +154,22 @@ class Connection:
         future: asyncio.Future[tuple[Any, list[int]]] = loop.create_future()
         self._waiting[self._number] = future
         data = json.dumps({"id": self._number, "op": op, **arguments}).encode() + b"\n"
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            self._lost()
-            raise RuntimeFailure("the supervisor has ended") from error
-        if sent < len(data):
-            # One sender at a time would need a lock; a full buffer means that it is busy: rare and short.
-            self._socket.setblocking(True)
-            self._socket.sendall(data[sent:])
-            self._socket.setblocking(False)
+        self._outbox += data
+        self._flush()
         return await future
+
+    def _flush(self) -> None:
+        """Send what the supervisor has room for; the rest goes when it has read some. Never waits: it may be writing to us."""
+        if self._socket is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            while self._outbox:
+                del self._outbox[: self._socket.send(self._outbox)]
+        except BlockingIOError:
+            loop.add_writer(self._socket, self._flush)
+            return
+        except OSError:
+            self._lost()
+            return
+        loop.remove_writer(self._socket)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from . import etc, isolation, records
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .containers import Containers
     from .loopback import LoopbackNetwork
     from .node import NodeNetwork
@@ -28,10 +30,11 @@ class Sandboxes:
         self._node = node
         self._containers = containers
         self._host_ip = _host_address()
-        self._look()
+        self._look(state.sandboxes.values())
 
-    def _look(self) -> None:
-        for record in self._state.sandboxes.values():
+    @staticmethod
+    def _look(sandboxes: Iterable[Record]) -> None:
+        for record in sandboxes:
             if record["state"] == "SANDBOX_READY" and not records.lives(record["holder"]):
                 record["state"] = "SANDBOX_NOTREADY"
 
@@ -102,9 +105,11 @@ class Sandboxes:
         reply()
 
     def list(self, request: Request, reply: Reply) -> None:
-        self._look()
         uid = request["uid"]
-        reply([s for s in self._state.sandboxes.values() if uid in (None, s["uid"])])
+        # Only those that are asked for: each is a file of /proc to read.
+        found = [s for s in self._state.sandboxes.values() if uid in (None, s["uid"])]
+        self._look(found)
+        reply(found)
 
     def holder_ended(self, pid: int) -> None:
         """Hear that a child has ended which may have been a holder."""

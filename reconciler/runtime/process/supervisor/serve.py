@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import gc
 import heapq
-import json
 import os
 import selectors
 import shutil
@@ -21,32 +20,12 @@ from typing import TYPE_CHECKING, Any
 from . import namespaces as ns
 from .detach import detach
 from .node import open_network
+from .peer import Peer
 from .pods import Pods
 from .verbs import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Peer:
-    """A connected daemon."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.socket = sock
-        self.inbox = b""
-
-    def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
-        """Send a line; a peer that does not read is cut off rather than waited for."""
-        data = json.dumps(message).encode() + b"\n"
-        try:
-            self.socket.settimeout(5)
-            sent = socket.send_fds(self.socket, [data], fds) if fds else self.socket.send(data)
-            self.socket.sendall(data[sent:])
-        except OSError:
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)  # half a line is worse than none
-        for fd in fds or ():
-            os.close(fd)
 
 
 def _in_pod(pid: int) -> bool:
@@ -99,23 +78,28 @@ class Supervisor:
             sock.close()
             return
         peer = Peer(sock)
-        self._peers[sock.fileno()] = peer
-        self.watch(sock.fileno(), lambda: self._read(peer))
+        self._peers[peer.fileno()] = peer
+        self.watch(peer.fileno(), lambda: self._serve(peer))
 
-    def _read(self, peer: Peer) -> None:
-        try:
-            data = peer.socket.recv(65536)
-        except OSError:
-            data = b""
-        if not data:
-            fd = peer.socket.fileno()
-            self.unwatch(fd)
-            self._peers.pop(fd, None)
-            peer.socket.close()
+    def _serve(self, peer: Peer) -> None:
+        """Write what waits, read what has come."""
+        peer.flush()
+        requests = peer.lines()
+        if requests is None:
+            self.unwatch(peer.fileno())
+            self._peers.pop(peer.fileno(), None)
+            peer.close()
             return
-        *lines, peer.inbox = (peer.inbox + data).split(b"\n")
-        for line in lines:
-            self._handle(peer, json.loads(line))
+        for request in requests:
+            self._handle(peer, request)
+
+    def _await_writable(self) -> None:
+        """Be woken by whoever has not read everything, too."""
+        for fd, peer in self._peers.items():
+            wanted = selectors.EVENT_READ | selectors.EVENT_WRITE * peer.wants_to_write
+            key = self._selector.get_key(fd)
+            if key.events != wanted:
+                self._selector.modify(fd, wanted, key.data)
 
     def _handle(self, peer: Peer, request: dict[str, Any]) -> None:
         number = request.pop("id")
@@ -163,6 +147,7 @@ class Supervisor:
             wait = None
             if self._timers:
                 wait = max(0.0, self._timers[0][0] - time.monotonic())
+            self._await_writable()
             for key, _ in self._selector.select(wait):
                 if key.fd in self._selector.get_map():
                     key.data()
