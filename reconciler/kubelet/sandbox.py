@@ -1,18 +1,17 @@
-"""What the runtime is told of a Pod: its sandbox's and its containers' configuration. Pure but for a look at mount sources."""
+"""What the runtime is told of a Pod: its sandbox's and its containers' configuration. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import quantities
-from reconciler.errors import RuntimeFailure
 from reconciler.kubelet import fields, security
 from reconciler.kubelet.environment import expand
+from reconciler.kubelet.volumes import mounts_of
 from reconciler.runtime.cri import (
     ContainerConfig,
     DNSConfig,
     HostAlias,
-    Mount,
     Resources,
     SandboxConfig,
 )
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.api.objects import Object
+    from reconciler.kubelet.volumes import MountedVolume
 
 
 class ClusterDNS(NamedTuple):
@@ -87,7 +87,7 @@ def container_config(
     container: dict[str, Any],
     attempt: int,
     env: Mapping[str, str],
-    volumes: Mapping[str, Path],
+    volumes: Mapping[str, MountedVolume],
     default_user: int,
 ) -> ContainerConfig:
     """Return a container's configuration. Raises ``RuntimeFailure`` for a mount or a user that may not be."""
@@ -99,7 +99,7 @@ def container_config(
         args=tuple(expand(a, env) for a in container.get("args") or ()),
         working_dir=container.get("workingDir", ""),
         env=env,
-        mounts=tuple(_mount(m, env, volumes) for m in container.get("volumeMounts") or ()),
+        mounts=mounts_of(container, env, volumes),
         log_path=f"{container['name']}/{attempt}.log",
         stdin=bool(container.get("stdin")),
         tty=bool(container.get("tty")),
@@ -107,31 +107,6 @@ def container_config(
         security=security.of(pod, container, default_user),
         labels=pod["metadata"].get("labels") or {},
     )
-
-
-def _mount(mount: dict[str, Any], env: Mapping[str, str], volumes: Mapping[str, Path]) -> Mount:
-    source = volumes.get(mount["name"])
-    if source is None:
-        raise RuntimeFailure(
-            f'volume "{mount["name"]}" is not in the Pod', reason="CreateContainerConfigError"
-        )
-    inside = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
-    if inside:
-        source = _sub_path(source, inside)
-    return Mount(mount["mountPath"], str(source), readonly=bool(mount.get("readOnly")))
-
-
-def _sub_path(source: Path, inside: str) -> Path:
-    """Return a path within a volume, made as a directory where it is missing; links out of the volume are refused."""
-    root = source.resolve()
-    path = (root / inside).resolve()
-    if path != root and root not in path.parents:
-        raise RuntimeFailure(
-            f"subPath {inside!r} leads out of its volume", reason="CreateContainerConfigError"
-        )
-    if not path.exists():
-        path.mkdir(parents=True)
-    return path
 
 
 def _resources(container: dict[str, Any]) -> Resources:

@@ -13,6 +13,7 @@ from reconciler.runtime.cri import Mount, honours
 if TYPE_CHECKING:
     from reconciler.api.objects import Object
     from reconciler.kubelet.actions import StartContainer
+    from reconciler.kubelet.mounting import PodVolumes
     from reconciler.kubelet.scope import PodScope
 
 #: Wait before a failed start is tried again, in seconds: first, and longest.
@@ -30,10 +31,11 @@ _EVENTS = {"InvalidImageName": "InspectFailed", "ErrImageNeverPull": "ErrImageNe
 class Starter:
     """Starts what the plan says, and remembers what could not be started and which postStart hooks still run."""
 
-    __slots__ = ("_failures", "_scope", "_tries", "hooks")
+    __slots__ = ("_failures", "_scope", "_tries", "_volumes", "hooks")
 
-    def __init__(self, scope: PodScope) -> None:
+    def __init__(self, scope: PodScope, volumes: PodVolumes) -> None:
         self._scope = scope
+        self._volumes = volumes
         self._failures: dict[str, Failure] = {}
         self._tries: dict[str, int] = {}
         self.hooks: set[str] = set()
@@ -51,7 +53,7 @@ class Starter:
         node = self._scope.node
         logs = node.volumes.pod_directory(self._scope.uid) / "logs"
         try:
-            node.volumes.set_up(pod, self._scope.values())
+            self._volumes.check(pod)
             config = sandbox.sandbox_config(pod, attempt, node.dns, logs)
             await node.runtime.run_pod_sandbox(config)
         except RuntimeFailure as error:
@@ -79,11 +81,11 @@ class Starter:
         scope, spec = self._scope, action.spec
         node = scope.node
         values = scope.values(action.sandbox.ip)
-        paths = node.volumes.set_up(pod, values)
+        volumes = await self._volumes.set_up(pod, values, action.sandbox.id)
         await self._ensure_image(spec)
         env = environment.resolve(pod, spec, node.cache.snapshot, values)
         config = sandbox.container_config(
-            pod, spec, action.attempt, env, paths, node.runtime.default_user
+            pod, spec, action.attempt, env, volumes, node.runtime.default_user
         )
         message = self._message_mount(spec, action.attempt)
         if message is not None and all(

@@ -14,7 +14,8 @@ from reconciler.api.objects import Object, is_deleting, uid_of
 from reconciler.errors import ReconcilerError, RuntimeFailure
 from reconciler.kubelet import actions, termination_message
 from reconciler.kubelet.conditions import eviction_of
-from reconciler.kubelet.observed import Observed, all_containers, newest
+from reconciler.kubelet.mounting import PodVolumes
+from reconciler.kubelet.observed import Observed, all_containers, newest, ready_sandbox
 from reconciler.kubelet.pod import plan as plan_pod
 from reconciler.kubelet.probing import PodProbes
 from reconciler.kubelet.reporting import BackOffs, let_go, write_status
@@ -36,7 +37,8 @@ class PodWorker:
         self._scope = PodScope(node, pod)
         self.uid = self._scope.uid
         self.wake = self._scope.wake
-        self._starter = Starter(self._scope)
+        self._volumes = PodVolumes(self._scope)
+        self._starter = Starter(self._scope, self._volumes)
         self._stopper = Stopper(self._scope)
         self._probes = PodProbes(self._scope)
         self._crashes: dict[str, tuple[int, int, str]] = {}
@@ -88,6 +90,9 @@ class PodWorker:
     async def _reconcile(self, pod: Object) -> bool:
         now = self._node.clock.now()
         observed = await self._observe(pod, now)
+        box = ready_sandbox(observed)
+        if self._volumes.stale and box is not None and not is_deleting(pod):
+            await self._volumes.refresh(pod, box.id)
         plan = plan_pod(pod, observed, now)
         for action in plan.actions:
             await self._perform(pod, action)
@@ -202,12 +207,7 @@ class PodWorker:
 
     def refresh_volumes(self) -> None:
         """A ConfigMap or Secret changed: write the volumes that show it, and look again."""
-        pod = self._current()
-        if pod is not None and not is_deleting(pod) and self._containers:
-            try:
-                self._node.volumes.refresh(pod, self._scope.values())
-            except (RuntimeFailure, OSError) as error:
-                log.info("volumes are not refreshed", pod=self._scope.where, error=str(error))
+        self._volumes.stale = True
         self._starter.forgive()
         self.wake()
 

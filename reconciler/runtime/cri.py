@@ -75,11 +75,17 @@ class SandboxConfig(NamedTuple):
 
 
 class Mount(NamedTuple):
-    """A host path (file or directory, made by the kubelet) that shall appear at a container's path."""
+    """A host path (file or directory, made by the kubelet) that shall appear at a container's path.
+
+    ``sub_path`` is a path within it, which no link may lead out of; what is missing of it becomes a directory.
+    """
 
     container_path: str
     host_path: str
     readonly: bool = False
+    sub_path: str = ""
+    recursive_readonly: bool = False  # what is mounted below it cannot be written either
+    propagation: str = ""  # HostToContainer: what the host mounts there later appears; Bidirectional: and the reverse
 
 
 class Resources(NamedTuple):
@@ -274,6 +280,14 @@ class Runtime(Protocol):
 
     async def pods(self, pod_uid: str | None = None) -> list[SandboxStatus]:
         """List the sandboxes of one Pod, or all, of any state (CRI ListPodSandbox)."""
+        ...
+
+    async def memory_directory(self, sandbox_id: str, path: str, size_bytes: int) -> int | None:
+        """Lay a file system in memory over a directory, as the sandbox's containers see it, unless that was done.
+
+        It ends with the sandbox. ``size_bytes``: what it may hold, 0 = half of the memory. Returns a descriptor (O_PATH) of it,
+        to be closed by the caller; None where this runtime or host has no such thing.
+        """
         ...
 
     async def create_container(self, sandbox_id: str, config: ContainerConfig) -> str:

@@ -202,6 +202,9 @@ class MemoryRuntime:
             return [s.status for s in self._by_pod.get(pod_uid, {}).values()]
         return [s.status for s in self._sandboxes.values()]
 
+    async def memory_directory(self, sandbox_id: str, path: str, size_bytes: int) -> int | None:  # noqa: ARG002
+        return None  # nothing that runs could look
+
     async def create_container(self, sandbox_id: str, config: ContainerConfig) -> str:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None or sandbox.status.state is not SandboxState.READY:

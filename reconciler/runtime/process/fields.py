@@ -19,14 +19,24 @@ _PROBES = tuple(
     for probe in ("livenessProbe", "readinessProbe", "startupProbe")
     for field in _PROBE
 )
+_VOLUMES = tuple(
+    f"volumes.{field}"
+    for field in (
+        "name", "configMap", "secret", "downwardAPI", "hostPath", "persistentVolumeClaim", "emptyDir.medium",
+        "projected.defaultMode", "projected.sources.configMap", "projected.sources.secret",
+        "projected.sources.downwardAPI",
+    )
+)  # fmt: skip
 _POD = (
-    "volumes", "restartPolicy", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "hostAliases",
-    "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "nodeName", "nodeSelector",
+    *_VOLUMES, "restartPolicy", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "hostAliases",
+    "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "hostPID", "hostIPC",
+    "shareProcessNamespace", "nodeName", "nodeSelector",
     "affinity", "tolerations", "topologySpreadConstraints", "schedulerName", "priority", "priorityClassName",
     "enableServiceLinks", "serviceAccountName", "serviceAccount", "automountServiceAccountToken",
     "imagePullSecrets", "readinessGates", "setHostnameAsFQDN", "securityContext.runAsUser",
     "securityContext.runAsGroup", "securityContext.supplementalGroups", "securityContext.runAsNonRoot",
     "securityContext.supplementalGroupsPolicy", "securityContext.seccompProfile.type",
+    "securityContext.fsGroup", "securityContext.fsGroupChangePolicy",
 )  # fmt: skip
 
 HONOURED = frozenset(
@@ -46,8 +56,8 @@ NEEDS_ROOT = frozenset(
 #: What is not honoured either where ordinary users may make no namespaces.
 NEEDS_NAMESPACES = frozenset(
     [f"spec.{field}" for field in (
-        "hostAliases", "dnsConfig", "dnsPolicy", "hostname", "subdomain", "setHostnameAsFQDN", "volumes",
-        "shareProcessNamespace",
+        "hostAliases", "dnsConfig", "dnsPolicy", "hostname", "subdomain", "setHostnameAsFQDN",
+        "shareProcessNamespace", *_VOLUMES,
     )]
     + [
         f"spec.{kind}.{field}"

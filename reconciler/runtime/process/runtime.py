@@ -98,6 +98,7 @@ class ProcessRuntime:
         self._commands: dict[int, asyncio.Future[int]] = {}
         self._codes: dict[int, int] = {}
         self._problem = ""
+        self._has_memory_directories = False
         self._rootless = os.getuid() != 0
 
     @property
@@ -155,6 +156,7 @@ class ProcessRuntime:
             )
         self._network.learn(info)
         self._problem = str(info["problem"])
+        self._has_memory_directories = bool(info.get("memory_directories"))
 
     async def close(self) -> None:
         self._connection.close()
@@ -182,6 +184,14 @@ class ProcessRuntime:
 
     async def pods(self, pod_uid: str | None = None) -> list[cri.SandboxStatus]:
         return [_sandbox(record) for record in await self._connection.call("pods", uid=pod_uid)]
+
+    async def memory_directory(self, sandbox_id: str, path: str, size_bytes: int) -> int | None:
+        if not self._has_memory_directories:
+            return None
+        _, fds = await self._connection.call_fds(
+            "memory_directory", sandbox=sandbox_id, path=path, size=size_bytes
+        )
+        return fds[0] if fds else None
 
     async def create_container(self, sandbox_id: str, config: cri.ContainerConfig) -> str:
         asked = plain(config)

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import identity, isolation, members, output, records, spawn
+from . import isolation, members, output, records, spawn
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ class Containers:
         if sandbox is None or sandbox["state"] != "SANDBOX_READY":
             raise Failure(f"sandbox {request['sandbox']} is not ready")
         key = f"{sandbox['id']}-{config['name']}-{config['attempt']}"
-        if why := identity.refusal(config.get("security") or {}, self._host):
-            raise Failure(why, "CreateContainerError")
+        isolation.refuse(config, self._host)
         if not self._node.isolated:
             config = isolation.unisolated(key, sandbox, config, self._node.problem)
         if key not in self._state.containers:
+            if self._node.isolated:
+                isolation.make_sub_paths(sandbox, config)
             self._make(key, sandbox, config)
         reply(key)
 

@@ -123,15 +123,59 @@ def _try_proc(peer: socket.socket) -> None:
     peer.send(b"R")
 
 
+def lay_memory(holder: int, path: str, size: int) -> int:
+    """Lay a tmpfs over a directory as a holder sees it, unless there is one; returns a descriptor of it (O_PATH)."""
+
+    def work() -> list[int]:
+        if not os.path.ismount(path):
+            _mount_memory(path, size)
+        return [os.open(path, os.O_PATH | os.O_DIRECTORY)]
+
+    (descriptor,) = in_mounts(holder, work, 1)
+    return descriptor
+
+
+def in_mounts(holder: int, work: Callable[[], list[int]], count: int) -> list[int]:
+    """Do something where a holder's mounts are, and return the descriptors that come of it; raises ``OSError``."""
+    handle = os.open(f"/proc/{holder}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+
+    def there() -> list[int]:
+        ns.setns(handle, ns.NEWNS)
+        return work()
+
+    try:
+        return _descriptors(there, count)
+    finally:
+        os.close(handle)
+
+
+def _mount_memory(path: str, size: int) -> None:
+    options = "mode=0755" + (f",size={size}" if size else "")
+    flags = ns.MS_NOSUID | ns.MS_NODEV
+    try:
+        # Not to be swapped out to a disk (Linux 6.3; not in a user namespace).
+        ns.mount("tmpfs", path, "tmpfs", flags, options + ",noswap")
+    except OSError:
+        ns.mount("tmpfs", path, "tmpfs", flags, options)
+
+
 def inside(netns: int, count: int, make: Callable[[], socket.socket]) -> list[int]:
     """Make sockets inside a network namespace and return their fds; raises ``OSError``."""
+
+    def work() -> list[int]:
+        ns.setns(netns, ns.NEWNET)
+        return [make().detach() for _ in range(count)]
+
+    return _descriptors(work, count)
+
+
+def _descriptors(work: Callable[[], list[int]], count: int) -> list[int]:
+    """Let a fork do something elsewhere and return the descriptors that it comes back with; raises ``OSError``."""
     near, far = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         try:
-            ns.setns(netns, ns.NEWNET)
-            made = [make() for _ in range(count)]
-            socket.send_fds(far, [b"R"], [sock.fileno() for sock in made])
+            socket.send_fds(far, [b"R"], work())
         except OSError as error:
             far.send(f"E{error.errno or 0} {error.strerror}".encode())
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import holders, identity, members
+from . import holders, identity, members, mounts
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -84,6 +84,39 @@ def view(
     }
 
 
+def refuse(config: dict[str, Any], host: identity.Host) -> None:
+    """Raise ``Failure`` for what no container can be given here: nothing that was asked for is left out in silence."""
+    if why := identity.refusal(config.get("security") or {}, host):
+        raise Failure(why, "CreateContainerError")
+    for mount in config["mounts"]:
+        if mount.get("propagation") == "Bidirectional":
+            raise Failure(
+                f"mountPropagation Bidirectional of {mount['container_path']} is not available on the process runtime: "
+                "use HostToContainer or None",
+                "CreateContainerError",
+            )
+
+
+def make_sub_paths(sandbox: Record, config: dict[str, Any]) -> None:
+    """Make what is missing of a container's subPaths. Raises ``Failure`` for one that leads out of its volume."""
+    asked = [
+        {"from": m["host_path"], "sub_path": m["sub_path"]}
+        for m in config["mounts"]
+        if m.get("sub_path")
+    ]
+
+    def work() -> list[int]:
+        return [mounts.source(mount) for mount in asked]
+
+    if not asked:
+        return
+    try:
+        for descriptor in holders.in_mounts(sandbox["holder"]["pid"], work, len(asked)):
+            os.close(descriptor)
+    except OSError as error:
+        raise Failure(error.strerror or str(error), "CreateContainerConfigError") from None
+
+
 def unisolated(key: str, sandbox: Record, config: dict[str, Any], problem: str) -> dict[str, Any]:
     """Return the configuration of a container that shares all with the host, because of a ``problem``.
 
@@ -99,4 +132,5 @@ def unisolated(key: str, sandbox: Record, config: dict[str, Any], problem: str) 
 
 
 def _is_in_place(mount: dict[str, Any]) -> bool:
-    return bool(os.path.realpath(mount["host_path"]) == os.path.realpath(mount["container_path"]))
+    source = f"{mount['host_path']}/{mount.get('sub_path') or ''}"
+    return bool(os.path.realpath(source) == os.path.realpath(mount["container_path"]))

@@ -62,6 +62,27 @@ def _within(path: str, directories: list[str]) -> str:
     return max(found, key=len, default="")
 
 
+def source(mount: dict[str, Any]) -> int:
+    """Open what shall be mounted (O_PATH), making what is missing of a subPath. Raises ``OSError``.
+
+    A subPath cannot lead out of its volume, even while somebody swaps links in it.
+    """
+    root = os.open(mount["from"], os.O_PATH | os.O_CLOEXEC)
+    inside = mount.get("sub_path") or ""
+    if not inside:
+        return root
+    try:
+        # As the kubelet does it: what is missing becomes a directory with the mode of the volume's own.
+        return mountapi.make_beneath(root, inside, mode=os.fstat(root).st_mode & 0o7777)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        if error.errno == errno.EXDEV:
+            why = "it leads out of its volume"
+        raise OSError(error.errno, f"subPath {inside!r} cannot be mounted: {why}") from None
+    finally:
+        os.close(root)
+
+
 class _Volume:
     """A mount on its way to its place. ``hold`` comes first: another mount or a new root may hide its source."""
 
@@ -73,33 +94,16 @@ class _Volume:
 
     def hold(self) -> None:
         """Copy its source's mounts, and settle who may write and what mounts of others come through."""
-        place = self._place()
+        place = source(self.asked)
         try:
             self.tree = mountapi.clone_tree(place, self.asked["from"])
         finally:
             os.close(place)
         self.directory = mountapi.is_directory(self.tree)
-        if self.asked.get("propagation") == "HostToContainer":
+        if self.asked.get("propagation"):
             mountapi.propagate(self.tree, mountapi.MS_SLAVE)
         if self.asked["readonly"]:
             _forbid_writing(self.tree, recursive=bool(self.asked.get("recursive")))
-
-    def _place(self) -> int:
-        """Open what shall be mounted: a subPath cannot lead out of its volume, even while somebody swaps links in it."""
-        root = os.open(self.asked["from"], os.O_PATH | os.O_CLOEXEC)
-        inside = self.asked.get("sub_path") or ""
-        if not inside:
-            return root
-        try:
-            # As the kubelet does it: what is missing becomes a directory with the mode of the volume's own.
-            return mountapi.make_beneath(root, inside, mode=os.fstat(root).st_mode & 0o7777)
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
-            raise OSError(
-                error.errno, f"subPath {inside!r} of {self.asked['from']}: {why}"
-            ) from None
-        finally:
-            os.close(root)
 
     def put(self, target: int) -> None:
         mountapi.move_tree(self.tree, target, self.to)
@@ -111,6 +115,7 @@ def build(view: dict[str, Any], staging: str) -> None:
     ``view``: ``mounts`` (``to``, ``from``, ``sub_path``, ``readonly``, ``recursive``, ``propagation``), ``hidden`` paths,
     ``own_devices`` (a /dev of its own), ``masked`` (what of /proc and /sys no container needs) and ``read_only_root``.
     """
+    os.umask(0o022)  # mount points are for every user to pass
     ns.unshare(ns.NEWNS)
     volumes = [_Volume(mount) for mount in sorted(view["mounts"], key=lambda m: len(m["to"]))]
     for volume in volumes:
@@ -168,6 +173,11 @@ def _nest(volume: _Volume, placed: dict[str, _Volume]) -> None:
     target = os.path.realpath(volume.to)
     around = _within(target, list(placed))
     if not around or around == target:
+        if not os.path.lexists(target):
+            raise OSError(
+                errno.ENOENT,
+                f"mountPath {volume.to}: a link in a volume leads to {target}, which is missing",
+            )
         _put(volume, target)
         return
     inside = target[len(around) :].lstrip("/")

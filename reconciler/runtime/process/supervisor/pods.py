@@ -43,6 +43,7 @@ class Pods:
             "stop_sandbox": self._sandboxes.stop,
             "remove_sandbox": self._sandboxes.remove,
             "pods": self._sandboxes.list,
+            "memory_directory": self._sandboxes.memory_directory,
             "create": self._containers.create,
             "start": self._containers.start,
             "stop": self._containers.stop,
@@ -69,6 +70,7 @@ class Pods:
                 "pod_cidr": str(node.pods),
                 "service_cidr": str(node.services),
                 "isolated": node.isolated,
+                "memory_directories": node.isolated,
                 "problem": node.problem,
             }
         )

@@ -8,7 +8,8 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import etc, isolation, records
+from . import etc, holders, isolation, records
+from .verbs import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,6 +111,17 @@ class Sandboxes:
         found = [s for s in self._state.sandboxes.values() if uid in (None, s["uid"])]
         self._look(found)
         reply(found)
+
+    def memory_directory(self, request: Request, reply: Reply) -> None:
+        """Lay a tmpfs over a directory in the mount namespace that the sandbox's containers start from."""
+        record = self._state.sandboxes.get(request["sandbox"])
+        if record is None or not records.lives(record["holder"]):
+            raise Failure(f"sandbox {request['sandbox']} is not ready")
+        if "mnt" not in record.get("namespaces", ()):
+            reply()  # made by a supervisor that gave none
+            return
+        path, size = request["path"], request["size"]
+        reply(None, [holders.lay_memory(record["holder"]["pid"], path, size)])
 
     def holder_ended(self, pid: int) -> None:
         """Hear that a child has ended which may have been a holder."""

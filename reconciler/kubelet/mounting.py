@@ -1,0 +1,81 @@
+"""One Pod's volumes with the help of the runtime, which keeps those that lie in memory with the Pod's sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from reconciler.errors import RuntimeFailure
+from reconciler.kubelet.volumes import InMemory, in_memory, ownership
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from reconciler.api.objects import Object
+    from reconciler.kubelet.fields import PodValues
+    from reconciler.kubelet.scope import PodScope
+    from reconciler.kubelet.volumes import MountedVolume
+
+log = structlog.get_logger(__name__)
+
+
+class PodVolumes:
+    """Sets up a Pod's volumes and keeps them current. ``stale``: the API has something newer than what they show."""
+
+    __slots__ = ("_scope", "stale")
+
+    def __init__(self, scope: PodScope) -> None:
+        self._scope = scope
+        self.stale = False
+
+    def check(self, pod: Object) -> None:
+        """Make what needs no sandbox, and look whether the rest can be made. Raises ``RuntimeFailure`` (FailedMount)."""
+        self._scope.node.volumes.set_up(pod, self._scope.values(), None)
+
+    async def set_up(
+        self, pod: Object, values: PodValues, sandbox_id: str
+    ) -> dict[str, MountedVolume]:
+        """Make every volume. Raises ``RuntimeFailure`` (FailedMount)."""
+        volumes = self._scope.node.volumes
+        async with self._in_memory(pod, sandbox_id) as memory:
+            made = volumes.set_up(pod, values, memory)
+        given = volumes.unowned(pod, made)
+        for path in given.values():
+            # However many files there are: nobody else waits for them.
+            await asyncio.to_thread(
+                ownership.give_tree, path, pod["spec"]["securityContext"]["fsGroup"]
+            )
+        volumes.given(pod, given)
+        return made
+
+    async def refresh(self, pod: Object, sandbox_id: str) -> None:
+        """Write what has changed in the API since."""
+        self.stale = False
+        try:
+            async with self._in_memory(pod, sandbox_id) as memory:
+                self._scope.node.volumes.refresh(pod, self._scope.values(), memory)
+        except (RuntimeFailure, OSError) as error:
+            log.info("volumes are not refreshed", pod=self._scope.where, error=str(error))
+
+    @contextlib.asynccontextmanager
+    async def _in_memory(self, pod: Object, sandbox_id: str) -> AsyncIterator[InMemory]:
+        """Hold the directories in memory open for as long as they are written."""
+        node = self._scope.node
+        held: dict[str, int] = {}
+        try:
+            for name, size in in_memory(pod).items():
+                path = node.volumes.make_directory(self._scope.uid, name)
+                descriptor = await node.runtime.memory_directory(sandbox_id, str(path), size)
+                if descriptor is not None:
+                    held[name] = descriptor
+            yield InMemory(
+                sandbox_id, {name: Path(f"/proc/self/fd/{fd}") for name, fd in held.items()}
+            )
+        finally:
+            for descriptor in held.values():
+                os.close(descriptor)
