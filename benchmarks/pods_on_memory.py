@@ -17,37 +17,44 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from reconciler.api import kinds
 from reconciler.daemon import collector
 from tests.simulation.plane import ControlPlane, deployment
 
 
-async def measure(pods: int, deployments: int) -> float:
-    """Return Pods a second from the first apply to the last Pod ready."""
+async def measure(pods: int, deployments: int) -> tuple[float, float]:
+    """Return Pods a second, and a CPU second, from the first apply to the last Pod ready."""
     with tempfile.TemporaryDirectory() as folder:
         async with ControlPlane(Path(folder)).running() as plane:
-            started = time.perf_counter()
+            started, spent = time.perf_counter(), time.process_time()
             for number in range(deployments):
                 await plane.registry.apply(
                     deployment(f"app-{number}", pods // deployments), field_manager="benchmark"
                 )
             want = pods // deployments * deployments
-            while True:
+            ready = 0
+            while ready < want:
                 await asyncio.sleep(0.25)
-                if len(plane.pods()) == want and len(plane.ready_pods()) == want:
-                    break
-            return want / (time.perf_counter() - started)
+                # What the Deployments say: to look at every Pod would be a part of what is measured.
+                found = plane.cache.snapshot.list(kinds.DEPLOYMENT, "default")
+                ready = sum((d.get("status") or {}).get("readyReplicas", 0) for d in found)
+            return want / (time.perf_counter() - started), want / (time.process_time() - spent)
 
 
 def main() -> None:
     pods = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     deployments = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     collector.tune()
-    half = asyncio.run(measure(pods // 2, deployments))
-    print(f"{pods // 2:>7} Pods from {deployments} Deployments: {half:8.0f} Pods/s")
-    full = asyncio.run(measure(pods, deployments))
-    print(f"{pods:>7} Pods from {deployments} Deployments: {full:8.0f} Pods/s")
+    rates = []
+    for number in (pods // 2, pods):
+        wall, cpu = asyncio.run(measure(number, deployments))
+        print(
+            f"{number:>7} Pods from {deployments} Deployments: {wall:8.0f} Pods/s, {cpu:8.0f} a CPU second"
+        )
+        rates.append(cpu)
+    half, full = rates
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"ratio of the rates {full / half:.2f} (1.00 = linear); peak memory {peak:.0f} MiB")
+    print(f"ratio a CPU second {full / half:.2f} (1.00 = linear); peak memory {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class WorkQueue:
         self._waiting: set[Key] = set()
         self._active: set[Key] = set()
         self._later: dict[Key, asyncio.TimerHandle] = {}
+        self._resting: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._arrived = asyncio.Event()
 
@@ -51,7 +52,10 @@ class WorkQueue:
         self._waiting.add(key)
         if self._waited is not None:
             self._since[key] = asyncio.get_running_loop().time()
-        if key not in self._active:
+        self._offer(key)
+
+    def _offer(self, key: Key) -> None:
+        if key in self._waiting and key not in self._active and key not in self._resting:
             self._order.append(key)
             self._arrived.set()
 
@@ -94,14 +98,22 @@ class WorkQueue:
             self._waited(asyncio.get_running_loop().time() - self._since.pop(key))
         return key
 
-    def done(self, key: Key) -> None:
+    def done(self, key: Key, rest: float = 0.0) -> None:
+        """Worked on; it comes again in ``rest`` seconds at the earliest, with all that has happened until then."""
         self._active.discard(key)
-        if key in self._waiting:
-            self._order.append(key)
-            self._arrived.set()
+        if rest > 0:
+            loop = asyncio.get_running_loop()
+            self._resting[key] = loop.call_later(rest, self._rested, key)
+        else:
+            self._offer(key)
+
+    def _rested(self, key: Key) -> None:
+        del self._resting[key]
+        self._offer(key)
 
     def close(self) -> None:
         """Forget the timers."""
-        for handle in self._later.values():
+        for handle in [*self._later.values(), *self._resting.values()]:
             handle.cancel()
         self._later.clear()
+        self._resting.clear()

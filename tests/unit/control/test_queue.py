@@ -1,0 +1,63 @@
+"""When a key comes back: at once, or after a rest in which all that happens is gathered."""
+
+from __future__ import annotations
+
+import asyncio
+
+from reconciler.api.objects import Key
+from reconciler.clock import run_virtual
+from reconciler.control.queue import WorkQueue
+
+ONE, OTHER = Key("", "Pod", "default", "one"), Key("", "Pod", "default", "other")
+
+
+def test_what_changes_while_a_key_is_worked_on_is_worked_on_afterwards() -> None:
+    async def main() -> None:
+        queue = WorkQueue()
+        queue.add(ONE)
+        assert await queue.get() == ONE
+        queue.add(ONE)
+        queue.add(OTHER)
+        assert await queue.get() == OTHER  # never two workers on one key
+        queue.done(ONE)
+        assert await queue.get() == ONE
+
+    run_virtual(main())
+
+
+def test_a_key_at_rest_gathers_changes_and_holds_up_nobody() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        queue = WorkQueue()
+        queue.add(ONE)
+        await queue.get()
+        queue.done(ONE, rest=2.0)
+        began = loop.time()
+        for _ in range(100):
+            queue.add(ONE)
+        queue.add(OTHER)
+        assert not queue.idle
+        assert await queue.get() == OTHER
+        assert await queue.get() == ONE
+        assert loop.time() - began == 2.0
+        queue.done(ONE)
+        queue.done(OTHER)
+        assert queue.idle  # a hundred changes, one look
+
+    run_virtual(main())
+
+
+def test_a_key_that_has_rested_is_taken_at_once() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        queue = WorkQueue()
+        queue.add(ONE)
+        await queue.get()
+        queue.done(ONE, rest=2.0)
+        await asyncio.sleep(5)
+        began = loop.time()
+        queue.add(ONE)
+        assert await queue.get() == ONE
+        assert loop.time() == began
+
+    run_virtual(main())
