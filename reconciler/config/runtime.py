@@ -14,10 +14,11 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     working_dir: str = ""
 
 
-class ProcessRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The ``process`` runtime."""
+class ProcessRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The ``process`` runtime. ``root_filesystem``: what of the host a container may write: ``host`` or ``readOnly``."""
 
     images: tuple[Image, ...] = ()
+    root_filesystem: str = "host"
 
 
 class Runtime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -108,6 +108,7 @@ def make_runtime(
         return ProcessRuntime(
             options.state_dir, clock=clock, pod_cidr=pods, service_cidr=services,
             images=lambda: images.mappings(config.runtime.process.images, applications()),
+            root_filesystem=config.runtime.process.root_filesystem,
         )  # fmt: skip
     raise ConfigError(f"unknown runtime {config.runtime.name!r}: process and memory are available")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.errors import RuntimeFailure
 from reconciler.runtime.process import ImageMapping, ProcessRuntime
+from tests.unit.runtime.running import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,11 +22,5 @@ async def runtime(tmp_path: Path) -> AsyncIterator[ProcessRuntime]:
         clock=SystemClock(),
         images=lambda: [ImageMapping("greeter:*", ("echo", "from the image"))],
     )
-    try:
-        await made.open()
-    except RuntimeFailure as failure:
-        pytest.skip(f"no process runtime here: {failure}")
-    yield made
-    for pod in await made.pods():
-        await made.remove_pod_sandbox(pod.id)
-    await made.shutdown()
+    async for one in opened(made):
+        yield one

@@ -7,6 +7,9 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from reconciler.errors import RuntimeFailure
 from reconciler.runtime.cri import (
     ContainerConfig,
     ContainerState,
@@ -17,7 +20,21 @@ from reconciler.runtime.cri import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from reconciler.runtime.process import ProcessRuntime
+
+
+async def opened(made: ProcessRuntime) -> AsyncIterator[ProcessRuntime]:
+    """Open a runtime for a test and end everything of it afterwards."""
+    try:
+        await made.open()
+    except RuntimeFailure as failure:
+        pytest.skip(f"no process runtime here: {failure}")
+    yield made
+    for one in await made.pods():
+        await made.remove_pod_sandbox(one.id)
+    await made.shutdown()
 
 
 def pod(tmp_path: Path, uid: str = "u1") -> SandboxConfig:

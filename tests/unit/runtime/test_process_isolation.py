@@ -7,13 +7,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.runtime.cri import Security
-from tests.unit.runtime.running import ended, log, pod, run, said, shell
+import pytest
+
+from reconciler.clock import SystemClock
+from reconciler.runtime.cri import Mount, Security
+from reconciler.runtime.process import ProcessRuntime
+from tests.unit.runtime.running import ended, log, opened, pod, run, said, shell
 
 if TYPE_CHECKING:
-    import pytest
-
-    from reconciler.runtime.process import ProcessRuntime
+    from collections.abc import AsyncIterator
 
 
 async def output(runtime: ProcessRuntime, container: str, script: str) -> list[str]:
@@ -123,3 +125,39 @@ async def test_no_pod_speaks_to_the_supervisor(runtime: ProcessRuntime, tmp_path
     await runtime.start_container(container)
     await ended(runtime, container)
     assert log(tmp_path)[-1][2] == "cut off"
+
+
+@pytest.fixture
+async def protecting(tmp_path: Path) -> AsyncIterator[ProcessRuntime]:
+    """A runtime whose containers may not write the host's file system."""
+    async for made in opened(
+        ProcessRuntime(tmp_path, clock=SystemClock(), root_filesystem="readOnly")
+    ):
+        yield made
+
+
+async def test_the_hosts_file_system_can_be_kept_from_containers(
+    protecting: ProcessRuntime, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    mounts = (Mount("/srv/data", str(data)), Mount("/tmp/given/data", str(data)))
+    script = (
+        "for place in /etc /usr /srv /var /tmp /var/tmp /run /srv/data /tmp/given /dev/shm; do"
+        " (echo x > $place/of-a-test) 2>/dev/null && echo $place; done; ls -A /run /var/tmp"
+    )
+    told = await said(protecting, tmp_path, script, mounts=mounts)
+    assert told[:6] == ["/tmp", "/var/tmp", "/run", "/srv/data", "/tmp/given", "/dev/shm"]
+    assert sorted(told[6:]) == ["", "/run:", "/var/tmp:", "of-a-test", "of-a-test"]
+    assert (data / "of-a-test").exists()
+    assert not Path("/tmp/of-a-test").exists()
+
+
+async def test_a_read_only_root_counts_where_the_hosts_is_kept_too(
+    protecting: ProcessRuntime, tmp_path: Path
+) -> None:
+    script = (
+        "for place in /tmp /run /etc; do (: > $place/of-a-test) 2>/dev/null && echo $place; done"
+    )
+    security = Security(read_only_root=True)
+    assert await said(protecting, tmp_path, script, security=security) == []

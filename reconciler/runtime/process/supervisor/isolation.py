@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .state import Record
 
 
+#: What a container has to itself, and empty, where the host's file system is kept from it.
+_PRIVATE = ("/tmp", "/var/tmp", "/run")  # noqa: S108
+
+
 def own(config: dict[str, Any], node: NodeNetwork | LoopbackNetwork) -> holders.Own:
     """Return what a Pod that is configured so shall have to itself."""
     return holders.Own(
@@ -56,6 +60,7 @@ def view(
     security = config.get("security") or {}
     read_only_root = bool(security.get("read_only_root"))
     privileged = bool(security.get("privileged"))
+    protected = config.get("root_filesystem") == "readOnly" and not privileged
     asked = [
         {
             "to": m["container_path"],
@@ -77,7 +82,9 @@ def view(
     ]
     return {
         "mounts": own + asked,
-        "read_only_root": read_only_root,
+        "private": list(_PRIVATE) if protected else [],
+        "read_only_root": read_only_root or protected,
+        "writable": list(_PRIVATE) if protected and not read_only_root else [],
         "own_devices": not privileged,
         "masked": not privileged and not security.get("unmasked_proc"),
         "hidden": [] if privileged else list(hidden),
@@ -88,6 +95,11 @@ def refuse(config: dict[str, Any], host: identity.Host) -> None:
     """Raise ``Failure`` for what no container can be given here: nothing that was asked for is left out in silence."""
     if why := identity.refusal(config.get("security") or {}, host):
         raise Failure(why, "CreateContainerError")
+    if config.get("root_filesystem") == "readOnly" and not host.isolated:
+        raise Failure(
+            "rootFilesystem readOnly (in reconciler.yaml) needs root or user namespaces",
+            "CreateContainerError",
+        )
     for mount in config["mounts"]:
         if mount.get("propagation") == "Bidirectional":
             raise Failure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ def build(view: dict[str, Any], staging: str) -> None:
     """Enter a private mount namespace that shows what ``view`` says; raises ``OSError``.
 
     ``view``: ``mounts`` (``to``, ``from``, ``sub_path``, ``readonly``, ``recursive``, ``propagation``), ``hidden`` paths,
-    ``own_devices`` (a /dev of its own), ``masked`` (what of /proc and /sys no container needs) and ``read_only_root``.
+    ``own_devices`` (a /dev of its own), ``private`` directories (empty ones instead of the host's), ``masked`` (what of /proc
+    and /sys no container needs), ``read_only_root`` and what of it stays ``writable``.
     """
     os.umask(0o022)  # mount points are for every user to pass
     ns.unshare(ns.NEWNS)
@@ -127,14 +129,14 @@ def build(view: dict[str, Any], staging: str) -> None:
             volume.hold()
     if view.get("own_devices"):
         devices.lay()
-    outer, nested = _mount_points(volumes, staging)
+    outer, nested = _mount_points(volumes, staging, view.get("private") or [])
     if view.get("masked"):
         _mask()
     for path in view.get("hidden") or ():
         _hide(path)
     if view.get("read_only_root"):
         _set_readonly("/")
-        for path in _STAYS_WRITABLE:
+        for path in (*_STAYS_WRITABLE, *(view.get("writable") or ())):
             _set_writable(path)
     for target, volume in outer.items():
         _put(volume, target)
@@ -142,23 +144,35 @@ def build(view: dict[str, Any], staging: str) -> None:
         _nest(volume, outer)
 
 
-def _mount_points(volumes: list[_Volume], staging: str) -> tuple[dict[str, _Volume], list[_Volume]]:
-    """Make what is missing for volumes; returns them by where they go, and those that lie in another's."""
+def _mount_points(
+    volumes: list[_Volume], staging: str, private: list[str]
+) -> tuple[dict[str, _Volume], list[_Volume]]:
+    """Make what is missing for volumes; returns them by where they go, and those that lie in another's.
+
+    ``private`` directories are laid over the host's on the way: what lies in them is new.
+    """
     outer: dict[str, _Volume] = {}
     nested: list[_Volume] = []
     mimicked: set[str] = set()
     for volume in volumes:
-        target = os.path.realpath(volume.to)
+        target = volume.to if _within(volume.to, private) else os.path.realpath(volume.to)
         if _within(target, [t for t in outer if t != target]):
             nested.append(volume)
             continue
-        if not os.path.lexists(target):
+        if not _within(target, private) and not os.path.lexists(target):
             base = _nearest(target)
             if base not in mimicked:
                 _mimic(base, staging)
                 mimicked.add(base)
             _touch(target, directory=volume.directory)
         outer[target] = volume
+    for path in private:
+        if os.path.isdir(path):  # noqa: PTH112 - as above
+            mode = stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116
+            ns.mount("tmpfs", path, "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, f"mode={mode:o}")
+    for target, volume in outer.items():
+        if _within(target, private):
+            _touch(target, directory=volume.directory)
     return outer, nested
 
 
