@@ -17,6 +17,7 @@ from reconciler import errors
 from reconciler.api import kinds
 from reconciler.api.client import Client, DeleteOptions, PatchType, Propagation
 from reconciler.api.objects import GroupVersionKind
+from reconciler.api.requests import PlanRequest
 from reconciler.apiserver import discovery, scale
 from reconciler.apiserver.eviction import evict_pod
 from reconciler.apiserver.pods import PodHandlers
@@ -49,7 +50,7 @@ class ApiServer:
         agent: NodeAgent | None = None,
         shutdown: Callable[[], None] | None = None,
         observing: Observing | None = None,
-        plan: Callable[[str], Awaitable[dict[str, Any]]] | None = None,
+        plan: Callable[[str, PlanRequest], Awaitable[dict[str, Any]]] | None = None,
         stop_serving: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._client = client
@@ -116,7 +117,8 @@ class ApiServer:
     async def _show_plan(self, request: web.Request) -> web.Response:
         if self._plan is None:
             raise errors.MethodNotAllowed("this server plans no Applications")
-        return web.json_response(await self._plan(request.match_info["name"]))
+        asked = PlanRequest.from_query(request.query)
+        return web.json_response(await self._plan(request.match_info["name"], asked))
 
     async def _end_serving(self, _: web.Request) -> web.Response:
         if self._stop_serving is not None:

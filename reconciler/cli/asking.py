@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: An answer is looked for so often, in seconds.
 LOOK_SECONDS = 0.05
-
-_INVALID = ("InvalidManifests", "RenderError", "SourceError")
 
 
 class Refused(ReconcilerError):
@@ -41,17 +39,33 @@ async def choose(client: HttpClient, name: str) -> Object:
 
 
 async def ask_sync(
-    client: HttpClient, name: str, seconds: float, *, options: list[str], confirm: str = ""
+    client: HttpClient,
+    name: str,
+    seconds: float,
+    *,
+    options: list[str],
+    confirm: str = "",
+    revision: str = "",
+    approved: str = "",
 ) -> Object:
-    """Ask for a sync; returns the Application with the answer. Raises ``Refused``, or when none comes in time."""
+    """Ask for a sync; returns the Application with the answer. Raises ``Refused``, or when none comes in time.
+
+    ``confirm`` as ``requests.confirmed_prune``; ``revision`` and ``approved`` as ``requests.SyncRequest``.
+    """
     annotations: dict[str, str | None] = {
         requests.SYNC_OPTIONS: ",".join(options) or None,
         requests.CONFIRM_PRUNE: confirm or None,
-        requests.APPROVED_PLAN: None,
+        requests.SYNC_REVISION: revision or None,
+        requests.APPROVED_PLAN: approved or None,
     }
     return await _ask(
         client, name, seconds, requests.SYNC_REQUESTED, "lastSyncRequest", annotations
     )
+
+
+async def ask_refresh(client: HttpClient, name: str, seconds: float) -> Object:
+    """Let the source be read; returns the Application as it is then, or as it is made so. Raises as ``ask_sync``."""
+    return await _ask(client, name, seconds, requests.REFRESH_REQUESTED, "lastRefreshRequest", {})
 
 
 async def ask_rollback(client: HttpClient, name: str, seconds: float, to: str) -> Object:
@@ -81,17 +95,10 @@ async def _ask(
         answer = status.get(field) or {}
         if answer.get("at") == at:
             if not answer.get("accepted"):
-                raise Refused(answer.get("message", ""), invalid=_is_invalid(status, answer))
+                raise Refused(answer.get("message", ""), invalid=bool(answer.get("invalid")))
             return app
         await asyncio.sleep(LOOK_SECONDS)
     raise ReconcilerError(f"{name} has not answered: `reconciler status {name}` says how it is")
-
-
-def _is_invalid(status: dict[str, Any], answer: dict[str, Any]) -> bool:
-    return any(
-        c["type"] in _INVALID and c["message"] == answer.get("message")
-        for c in status.get("conditions") or ()
-    )
 
 
 def _user() -> str:

@@ -21,6 +21,8 @@ Object = dict[str, Any]
 LOOK_SECONDS = 0.1
 
 _INVALID = ("InvalidManifests", "RenderError", "SourceError")
+#: Conditions that are told where all is done nevertheless.
+_NOTES = ("PruneHeld", "RolledBack", "RevisionPinned", "SourceError")
 #: Conditions that nobody need wait for any longer.
 _FAILED = {
     "AdoptionRefused", "SharedResource", "DependencyCycle", "InvalidPolicy", "SyncFailed", "NotHealthy",
@@ -47,17 +49,14 @@ async def until_healthy(
         status = app.get("status") or {}
         if status.get("observedGeneration", 0) >= generation:
             _print_changes(status, shown)
-            invalid = [
-                c for c in status.get("conditions") or ()
-                if c["type"] in _INVALID and c["status"] == "True"
-            ]  # fmt: skip
-            if invalid:
-                click.echo(invalid[0]["message"], err=True)
-                return 3
-            if _is_done(status):
+            if _is_done(status, answered=answered):
                 _print_notes(status)
                 await print_urls(client, status)
                 return 0
+            invalid = _invalid(status, answered=answered)
+            if invalid:
+                click.echo(invalid, err=True)
+                return 3
             if answered and _has_failed(status):
                 break
         await asyncio.sleep(LOOK_SECONDS)
@@ -65,16 +64,36 @@ async def until_healthy(
     return 5
 
 
-def _is_done(status: Object) -> bool:
+def _invalid(status: Object, *, answered: bool) -> str:
+    """Return why what the source holds cannot be used; empty where that is not known, or is not what was asked for."""
+    if _pin(status):
+        return ""
+    for condition in status.get("conditions") or ():
+        # Where a request was taken up, something was read: the source is only not to be had since.
+        stale = answered and condition["type"] == "SourceError"
+        if condition["type"] in _INVALID and condition["status"] == "True" and not stale:
+            return str(condition["message"])
+    return ""
+
+
+def _pin(status: Object) -> Object:
+    """Return what is wanted in place of the source: a rollback, or another revision; empty for none."""
+    return status.get("rollback") or status.get("pinned") or {}
+
+
+def _is_done(status: Object, *, answered: bool) -> bool:
     """Whether all is applied and healthy; what waits for a user, or is rolled back to, is done too."""
     if (status.get("health") or {}).get("status") != "Healthy":
         return False
     if (status.get("sync") or {}).get("status") == "Synced":
         return True
     conditions = {c["type"] for c in status.get("conditions") or ()}
-    if status.get("rollback"):
-        ended = (status.get("operation") or {}).get("phase") == "Succeeded"
-        return bool(status["rollback"].get("begun")) and ended and not conditions & _FAILED
+    ended = (status.get("operation") or {}).get("phase") == "Succeeded"
+    if pin := _pin(status):
+        return bool(pin.get("begun")) and ended and not conditions & _FAILED
+    if answered and conditions and conditions <= {"SourceError", "PruneHeld"}:
+        # Nothing newer can be had just now; what was asked for is done with what was read last.
+        return ended
     return conditions == {"PruneHeld"}
 
 
@@ -85,7 +104,7 @@ def _has_failed(status: Object) -> bool:
 def _print_notes(status: Object) -> None:
     """Say what is left to a user."""
     for condition in status.get("conditions") or ():
-        if condition["type"] in ("PruneHeld", "RolledBack"):
+        if condition["type"] in _NOTES:
             click.echo(f"{condition['type']}: {condition['message']}", err=True)
 
 

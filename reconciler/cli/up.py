@@ -78,12 +78,15 @@ def command(
 async def _apply_and_follow(
     settings: Settings, wanted: dict[str, Any], seconds: float, *, follow: bool
 ) -> int:
-    from reconciler.cli import application
+    from reconciler.cli import application, asking
     from reconciler.cli import follow as following
     from reconciler.cli.connection import connect
 
     async with connect(settings) as client:
         applied = await application.apply(client, wanted)
+        if follow:
+            # What stands in the status may be of what the files were before.
+            applied = await asking.ask_refresh(client, applied["metadata"]["name"], seconds)
         if not follow:
             details = await client.details()
             click.echo(f"{applied['metadata']['name']} is being brought up by pid {details['pid']}")
@@ -123,11 +126,12 @@ async def _foreground(
 
 
 async def _follow(settings: Settings, wanted: dict[str, Any], seconds: float) -> None:
-    from reconciler.cli import application
+    from reconciler.cli import application, asking
     from reconciler.cli import follow as following
     from reconciler.cli.connection import connect
 
     async with connect(settings) as client:
         applied = await application.apply(client, wanted)
+        applied = await asking.ask_refresh(client, applied["metadata"]["name"], seconds)
         await following.until_healthy(client, applied, seconds)
         await following.for_ever(client, applied)

@@ -12,6 +12,7 @@ import aiohttp
 from reconciler import errors
 from reconciler.api import kinds
 from reconciler.api.client import DeleteOptions, EventType, ObjectList, PatchType, WatchEvent
+from reconciler.api.requests import PlanRequest
 from reconciler.client.command import RemoteCommand
 
 if TYPE_CHECKING:
@@ -52,10 +53,14 @@ class HttpClient:
         found: dict[str, Any] = await self._call("GET", "/reconciler/status")
         return found
 
-    async def plan(self, application: str) -> dict[str, Any]:
-        """Return what a sync of an Application would do now (kind ``Plan``). Raises ``NotFound``."""
+    async def plan(
+        self,
+        application: str,
+        asked: PlanRequest = PlanRequest(),  # noqa: B008 - immutable
+    ) -> dict[str, Any]:
+        """Return what a sync of an Application would do now (kind ``Plan``). Raises ``NotFound``, ``Invalid``."""
         path = f"/reconciler/applications/{quote(application, safe='')}/plan"
-        found: dict[str, Any] = await self._call("GET", path)
+        found: dict[str, Any] = await self._call("GET", path, query=asked.to_query())
         return found
 
     async def stop_serving(self) -> None:

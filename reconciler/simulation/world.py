@@ -11,7 +11,7 @@ from reconciler.clock import LoopClock, SeededEntropy
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
 from reconciler.daemon.bootstrap import bootstrap
-from reconciler.errors import Gone
+from reconciler.errors import Gone, SourceError
 from reconciler.gitops.engine import KINDS as GITOPS_KINDS
 from reconciler.gitops.engine import Engine
 from reconciler.gitops.history import MemoryHistory
@@ -70,6 +70,9 @@ class Files:
 
     def refresh(self) -> None:
         pass
+
+    async def at(self, revision: str) -> Snapshot:
+        raise SourceError(f"the story has no revision {revision!r}")
 
     async def close(self) -> None:
         pass

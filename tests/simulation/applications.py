@@ -32,6 +32,11 @@ class Files:
         self._changed = asyncio.Event()
         self.missing = False
         self.commit: Commit | None = None
+        self.others: dict[str, dict[str, str]] = {}
+
+    def keep(self, name: str, /, **files: str) -> None:
+        """Let the source have a branch or a tag, too, of these files."""
+        self.others[name] = {f"{file}.yaml": text for file, text in files.items()}
 
     def write(self, **files: str) -> None:
         """Let the source hold exactly these files."""
@@ -45,8 +50,16 @@ class Files:
     async def snapshot(self) -> Snapshot:
         if self.missing:
             raise SourceError("the directory is gone")
+        return self._snapshot(self._files)
+
+    async def at(self, revision: str) -> Snapshot:
+        if revision not in self.others:
+            raise SourceError(f"there is no branch or tag {revision}")
+        return self._snapshot(self.others[revision])
+
+    def _snapshot(self, files: dict[str, str]) -> Snapshot:
         found = {}
-        for path, text in sorted(self._files.items()):
+        for path, text in sorted(files.items()):
             digest = hashlib.sha256(text.encode()).hexdigest()
             found[path] = File(path, digest, text.encode())
         revision = hashlib.sha256(

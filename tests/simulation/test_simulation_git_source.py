@@ -48,6 +48,9 @@ class Server:
     async def read(self, revision: str) -> Snapshot:
         return Snapshot(revision, {"a.yaml": File("a.yaml", revision, revision.encode())})
 
+    async def other(self, name: str) -> Snapshot:
+        return await self.read(name)
+
     async def repair(self) -> str:
         self.repaired += 1
         self.trouble = None
@@ -189,6 +192,49 @@ def test_without_anything_on_disk_the_trouble_is_raised_and_not_asked_about_agai
         server.trouble = None
         await source.changed()
         assert (await source.snapshot()).revision == "one"
+
+    story(told())
+
+
+def test_what_a_hint_told_of_is_its_even_where_its_own_look_failed_or_another_was_under_way() -> (
+    None
+):
+    async def told() -> None:
+        server, source = world()
+        await source.snapshot()
+        task = asyncio.create_task(followed(source, []))
+        await server.clock.sleep(10)
+        server.trouble, server.revision = SourceError("just now not"), "two"
+        source.hint()
+        await server.clock.sleep(1)
+        server.trouble = None
+        await server.clock.sleep(30)
+        assert (await source.snapshot())[::5] == ("two", True)
+
+        server.takes, server.revision = 5, "three"
+        source.refresh()
+        looking = asyncio.create_task(source.snapshot())
+        await server.clock.sleep(1)
+        source.hint()
+        assert (await looking)[::5] == ("three", True)
+        await server.clock.sleep(20)
+        server.revision = "four"
+        await server.clock.sleep(120)
+        assert (await source.snapshot())[::5] == ("four", False)
+        task.cancel()
+
+    story(told())
+
+
+def test_nobody_looks_again_because_somebody_else_has_just_looked() -> None:
+    async def told() -> None:
+        server, source = world()
+        task = asyncio.create_task(followed(source, []))
+        await asyncio.sleep(0)
+        await source.snapshot()
+        await server.clock.sleep(30)
+        task.cancel()
+        assert len(server.asked) == 1
 
     story(told())
 

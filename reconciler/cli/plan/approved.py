@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import tempfile
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.api import kinds
+from reconciler.cli import asking
 from reconciler.cli.connection import connect
-from reconciler.clock import SystemClock, rfc3339_micro
 from reconciler.errors import ReconcilerError
 from reconciler.gitops.plan.approval import moved
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 #: The daemon answers a request within this, in seconds, or a sync of something else holds it up.
 ANSWER_SECONDS = 60.0
-_LOOK_SECONDS = 0.1
 #: A plan's file is no larger than this, in bytes.
 _LARGEST_FILE = 64 << 20
 #: So many differences are told.
@@ -79,26 +76,12 @@ async def request(client: HttpClient, plan: dict[str, Any]) -> Object:
     now = await client.plan(name)
     if now["approval"] != plan["approval"]:
         raise _stale(name, plan, now)
-    at = rfc3339_micro(SystemClock().now())
-    annotations = {
-        "reconciler.dev/sync-requested-at": at,
-        "reconciler.dev/approved-plan": plan["approval"],
-        "reconciler.dev/sync-options": None,
-    }
-    app = await client.patch(
-        kinds.APPLICATION, name, "", {"metadata": {"annotations": annotations}}
-    )
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + ANSWER_SECONDS
-    while loop.time() < deadline:
-        app = await client.get(kinds.APPLICATION, name)
-        answer = (app.get("status") or {}).get("lastSyncRequest") or {}
-        if answer.get("at") == at:
-            if not answer.get("accepted", True):
-                raise _stale(name, plan, await client.plan(name), str(answer.get("message", "")))
-            return app
-        await asyncio.sleep(_LOOK_SECONDS)
-    raise ReconcilerError(f"{name} has not answered: `reconciler status {name}` says what it does")
+    try:
+        return await asking.ask_sync(
+            client, name, ANSWER_SECONDS, options=[], approved=plan["approval"]
+        )
+    except asking.Refused as refused:
+        raise _stale(name, plan, await client.plan(name), str(refused)) from refused
 
 
 def _stale(

@@ -34,7 +34,7 @@ from reconciler.gitops.engine.telling import Teller
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Key, Object
-    from reconciler.api.requests import SyncRequest
+    from reconciler.api.requests import PlanRequest, SyncRequest
     from reconciler.gitops.engine.planning import Preview
     from reconciler.gitops.engine.reading import Reading
     from reconciler.gitops.engine.shared import Shared
@@ -161,24 +161,29 @@ class ApplicationLoop:
     async def _reconcile(self, app: Object, group: asyncio.TaskGroup) -> None:
         state = self._state
         state.begin()
+        request = requests.sync_request(app, state.standing.sync.at)
+        refresh = requests.refresh_request(app, state.standing.refresh.at)
+        if refresh:
+            state.standing.refresh = Answer(refresh)
         try:
             policy = policy_of(app, self._shared.retention)
         except PolicyError as error:
-            self._conclusion.deny(state, "InvalidPolicy", str(error))
+            self._conclusion.deny(state, "InvalidPolicy", str(error), request)
             await self._write()
             return
         self._depends_on = frozenset(policy.depends_on)
-        request = requests.sync_request(app, state.standing.sync.at)
         if policy.suspended(self._shared.clock.now()):
             await self._suspended(app, policy, request)
             return
-        usable = await self._read(app, group, request)
+        usable = await self._read(app, group, request, refresh=bool(refresh))
         await self._pins.answer_rollback(state)
+        if request is not None and (usable or request.revision):
+            request = await self._unpin(request)
+        elif not usable:
+            request = None  # it is answered
         if not usable and state.standing.pin is None:
             await self._write()
             return
-        if request is not None and usable:
-            state.standing.pin = None
         reading = await self._pins.wanted(state)
         if reading is None:
             await self._write()
@@ -187,9 +192,29 @@ class ApplicationLoop:
         everything, self._everything = self._everything, False
         await self._decider.decide(state, policy, request, everything=everything)
 
-    async def preview(self) -> Preview:
-        """Return what a sync that somebody asks for now would do; nothing is touched."""
-        return await self._planner.preview(self._state)
+    async def _unpin(self, request: SyncRequest) -> SyncRequest | None:
+        """End what is wanted in place of the source, or put in its place what a request names; None: that is refused."""
+        state = self._state
+        state.replaced, state.standing.pin = state.standing.pin, None
+        if not request.revision:
+            return request
+        try:
+            await self._pins.pin(state, request, self._reader)
+        except Invalid as invalid:
+            state.standing.pin = state.replaced
+            state.standing.sync = Answer(
+                request.at, accepted=False, message=str(invalid), invalid=True
+            )
+            return None
+        return request
+
+    async def preview(self, asked: PlanRequest) -> Preview:
+        """Return what a sync that somebody asks for would do; nothing is touched. Raises ``Invalid``."""
+        reading = self._state.reading
+        if reading.revision and (asked.fresh or asked.revision):
+            name = await self._pins.whole(self._state, asked.revision)
+            reading = await self._reader.once(self._state.app, name)
+        return await self._planner.preview(self._state, reading, asked)
 
     async def _write(self) -> None:
         await self._conclusion.write(self._state)
@@ -209,15 +234,16 @@ class ApplicationLoop:
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def _read(
-        self, app: Object, group: asyncio.TaskGroup, request: SyncRequest | None
+        self, app: Object, group: asyncio.TaskGroup, request: SyncRequest | None, *, refresh: bool
     ) -> bool:
-        """Read the source; returns whether it can be used."""
+        """Read the source; returns whether it can be used. ``refresh``: somebody asks for what it holds now."""
         try:
             source = await self._reader.read(
-                app, group, afresh=self._everything, asked=request is not None
+                app, group, afresh=self._everything, asked=refresh or request is not None
             )
         except Invalid as invalid:
-            self._conclusion.deny(self._state, invalid.kind, str(invalid), request)
+            told = None if request is not None and request.revision else request
+            self._conclusion.deny(self._state, invalid.kind, str(invalid), told)
             self._look_again()
             return False
         self._read_failures = 0

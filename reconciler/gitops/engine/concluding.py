@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Conditions of a source that cannot be had: whether anything differs from it is not known.
 _UNREAD = {"SourceError", "RenderError"}
+#: Conditions of a source that holds what cannot be used.
+_INVALID = {"InvalidManifests", *_UNREAD}
 #: Conditions that keep an Application from being Synced though nothing of its own differs.
 _HINDERED = {"SyncFailed", "SharedResource", "AdoptionRefused", "DependencyCycle"}
 
@@ -37,7 +39,9 @@ class Conclusion:
         """Remember why nothing can be done; nothing is touched."""
         state.conditions[condition] = message
         if request is not None:
-            state.standing.sync = Answer(request.at, accepted=False, message=message)
+            state.standing.sync = Answer(
+                request.at, accepted=False, message=message, invalid=condition in _INVALID
+            )
         state.sync_status = UNKNOWN if condition in _UNREAD else OUT_OF_SYNC
         self._parts.teller.once(
             OutcomeKind.INVALID, (condition, message), "Warning", condition, message
@@ -65,7 +69,7 @@ class Conclusion:
         if standing.rollback_failed:
             conditions["RollbackFailed"] = standing.rollback_failed
         if standing.pin is not None:
-            conditions["RolledBack"] = standing.pin.message
+            conditions[standing.pin.condition] = standing.pin.message
         synced = standing.deployed == state.reading.revision and not (
             self._parts.comparer.differing - state.refused
             or held

@@ -60,21 +60,25 @@ class Decider:
     ) -> None:
         """Sync, or say why not; judge and report. ``everything``: compare all objects."""
         standing, reading = state.standing, state.reading
-        back = standing.pin is not None and not standing.pin.begun
+        back = request is None and standing.pin is not None and not standing.pin.begun
         asked = request is not None or back
         found = await self._planner.plan(
             state, policy, asked=asked, everything=everything or request is not None,
+            approved=request is not None and bool(request.approved),
             adopt=policy.adopt or (request is not None and request.adopt),
         )  # fmt: skip
         if found.plan.problems:
             told = "; ".join(f"{p.key}: {p.message}" for p in found.plan.problems)
             self._conclusion.deny(state, "InvalidManifests", told, request)
-            await self._conclusion.write(state)
+            if request is None or not self._put_back(state):
+                await self._conclusion.write(state)
             return
         if request is not None and request.approved:
             now = approval.approval(found.plan, reading.revision, self._parts.shared.mask)
             if not hmac.compare_digest(now, request.approved):
                 standing.sync = Answer(request.at, accepted=False, message=STALE)
+                if self._put_back(state):
+                    return
                 await self._conclusion.conclude(state, policy, self._operations)
                 return
         if not state.source.stale:
@@ -88,12 +92,26 @@ class Decider:
         if request is not None:
             refused = differs and not permitted.allowed
             standing.sync = Answer(request.at, not refused, permitted.message if refused else "")
+            if refused and self._put_back(state):
+                return
         self._parts.teller.drift(drifted, warn=policy.self_heal is SelfHeal.WARN)
         if differs and permitted.allowed:
             await self._sync(state, policy, found, request, back=back)
         else:
             self._hold(state, permitted, differs=differs or bool(drifted))
+            if request is not None and not differs:
+                await self._operations.nothing(
+                    standing, state.reading, policy, request.by, state.uid
+                )
         await self._conclusion.conclude(state, policy, self._operations)
+
+    def _put_back(self, state: State) -> bool:
+        """A request is refused: what it would have replaced stays. Returns whether another look has to find that."""
+        if state.standing.pin == state.replaced:
+            return False
+        state.standing.pin = state.replaced
+        self._parts.wake()
+        return True
 
     def _facts(
         self,
@@ -129,9 +147,15 @@ class Decider:
     async def _sync(
         self, state: State, policy: Policy, found: Found, request: SyncRequest | None, *, back: bool
     ) -> None:
-        standing, pin = state.standing, state.standing.pin
+        standing = state.standing
         trigger, by = _cause(state, found, request, back=back)
-        if trigger in (Trigger.USER, Trigger.WEBHOOK, Trigger.SOURCE, Trigger.SPEC):
+        if trigger in (
+            Trigger.USER,
+            Trigger.REVISION,
+            Trigger.WEBHOOK,
+            Trigger.SOURCE,
+            Trigger.SPEC,
+        ):
             standing.rollback_failed = ""
         state.sync_status = OUT_OF_SYNC
         await self._reader.begin_sync()
@@ -145,6 +169,7 @@ class Decider:
             self._parts.wake()
             return
         state.spec_changed = False
+        pin = standing.pin
         if pin is not None:
             standing.pin = pin._replace(begun=True)
         if synced.failed:
@@ -153,7 +178,7 @@ class Decider:
             return
         self._planner.synced(state.reading)
         state.changed_manifests.clear()
-        if back and pin is not None:
+        if back and pin is not None and not pin.asked:
             self._parts.teller.tell(OutcomeKind.ROLLED_BACK, "Warning", "RolledBack", pin.message)
         done = {r.change.key for r in synced.results}
         self._parts.comparer.settled(done)
@@ -185,6 +210,8 @@ def _cause(
 ) -> tuple[Trigger, str]:
     """Return what a sync is made for, and by whom where that is known."""
     pin = state.standing.pin
+    if pin is not None and pin.asked and (back or request is not None):
+        return Trigger.REVISION, pin.by
     if request is not None:
         return Trigger.USER, request.by
     if back and pin is not None:

@@ -10,12 +10,14 @@ import structlog
 
 from reconciler.api import kinds
 from reconciler.api.objects import Key, Object, annotations_of, name_of
-from reconciler.errors import NotFound, Unavailable
+from reconciler.api.requests import PlanRequest
+from reconciler.errors import Invalid, NotFound, Unavailable
 from reconciler.gitops.engine.application import ApplicationLoop
 from reconciler.gitops.engine.claims import Claims
 from reconciler.gitops.engine.desired import APPLICATION_ANNOTATION
 from reconciler.gitops.engine.outcomes import Outcome, Outcomes
 from reconciler.gitops.engine.policy.settings import Retention
+from reconciler.gitops.engine.reading import Invalid as UnusableError
 from reconciler.gitops.engine.shared import Aside, Shared, Tail, at_once, no_log
 from reconciler.gitops.history import MemoryHistory
 from reconciler.gitops.plan import approval
@@ -88,15 +90,23 @@ class Engine:
                 self._application_changed(None, app)
             await asyncio.Event().wait()
 
-    async def plan(self, name: str) -> dict[str, Any]:
+    async def plan(
+        self,
+        name: str,
+        asked: PlanRequest = PlanRequest(),  # noqa: B008 - immutable
+    ) -> dict[str, Any]:
         """Return what a sync of an Application would do now, as ``plan.approval`` tells it; nothing is touched.
 
-        Raises ``NotFound``, and ``Unavailable`` while its source has not been read.
+        Raises ``NotFound``, ``Unavailable`` while its source has not been read, ``Invalid`` where what is asked for
+        cannot be read or used.
         """
         loop = self._loops.get(name)
         if loop is None:
             raise NotFound(f"there is no Application {name!r}")
-        reading, found, held = await loop.preview()
+        try:
+            reading, found, held = await loop.preview(asked)
+        except UnusableError as error:
+            raise Invalid(str(error)) from error
         if not reading.revision:
             raise Unavailable(
                 f"the source of {name} has not been read: `reconciler status {name}` says why"

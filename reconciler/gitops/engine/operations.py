@@ -10,6 +10,8 @@ from reconciler.gitops.engine.outcomes import OutcomeKind
 from reconciler.gitops.engine.policy.retrying import Failure, next_try
 from reconciler.gitops.engine.recording import record_of
 from reconciler.gitops.engine.standing import Operation
+from reconciler.gitops.engine.syncing import Synced
+from reconciler.gitops.history import Trigger
 from reconciler.gitops.history.record import DEGRADED, FAILED, HEALTHY, INTERRUPTED, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
     from reconciler.gitops.engine.recording import Recording
     from reconciler.gitops.engine.shared import Shared
     from reconciler.gitops.engine.standing import Standing
-    from reconciler.gitops.engine.syncing import Synced, Syncer
-    from reconciler.gitops.history import Trigger
+    from reconciler.gitops.engine.syncing import Syncer
     from reconciler.gitops.plan import Plan
 
 Judged = tuple["Key", "Object | None", healths.Health]
@@ -69,6 +70,8 @@ class Operations:
         clock = self._shared.clock
         operation = await self._begin(standing, reading, policy, trigger, by, uid)
         standing.operation = operation
+        if standing.pin is not None and not standing.pin.id:
+            standing.pin = standing.pin._replace(id=operation.id)
         self._tell(OutcomeKind.STARTED, "", "", f"syncing to {reading.revision}")
         begun = clock.monotonic()
         left = max(operation.deadline - clock.now(), 0.0)
@@ -92,6 +95,17 @@ class Operations:
         standing.show(record)
         await self._recording.add(record, policy.retention, standing.pin.id if standing.pin else 0)
         return synced
+
+    async def nothing(
+        self, standing: Standing, reading: Reading, policy: Policy, by: str, uid: str
+    ) -> None:
+        """Record a sync that somebody asked for and that had nothing to do."""
+        operation = await self._begin(standing, reading, policy, Trigger.USER, by, uid)
+        operation = operation._replace(phase=SUCCEEDED, message="nothing to do")
+        standing.operation = operation
+        record = record_of(operation, uid, reading, Synced([], interrupted=False))
+        standing.show(record)
+        await self._recording.add(record, policy.retention, standing.pin.id if standing.pin else 0)
 
     async def _begin(
         self,

@@ -11,6 +11,7 @@ from reconciler.gitops.plan import Change, Plan, plan
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Key
+    from reconciler.api.requests import PlanRequest
     from reconciler.gitops.engine.guards import Owned
     from reconciler.gitops.engine.parts import Parts
     from reconciler.gitops.engine.policy import Policy
@@ -49,11 +50,19 @@ class Planner:
         self._hooks = HookRuns()
 
     async def plan(
-        self, state: State, policy: Policy, *, asked: bool, adopt: bool, everything: bool
+        self,
+        state: State,
+        policy: Policy,
+        *,
+        asked: bool,
+        approved: bool,
+        adopt: bool,
+        everything: bool,
     ) -> Found:
         """Return what there is to do; what is left to others, or held, is told in ``state``.
 
-        ``asked``: somebody asks for a sync, so that drift is put back and hooks run. ``everything``: compare all objects.
+        ``asked``: somebody asks for a sync, so that drift is put back and hooks run; of an ``approved`` plan only those
+        that it names. ``everything``: compare all objects.
         """
         reading, standing = state.reading, state.standing
         changes = await self._parts.comparer.compare(reading.wanted, everything=everything)
@@ -69,14 +78,21 @@ class Planner:
             owned = owned._replace(changes=[c for c in owned.changes if c.key not in left])
         prunes = self._parts.guards.prunes(state.pruning)
         hooks = bool(reading.hooks) and (
-            asked or (new and self._hooks.are_due(reading, standing.deployed))
+            (asked and not approved)
+            or ((new or approved) and self._hooks.are_due(reading, standing.deployed))
         )
-        found = self._ordered(state, owned.changes, prunes, hooks=hooks, fresh=asked or new)
+        found = self._ordered(
+            state, reading, owned.changes, prunes, hooks=hooks, fresh=asked or new
+        )
         return Found(found, drifted, new, bool(prunes), hooks)
 
-    async def preview(self, state: State) -> Preview:
-        """Return what a sync that somebody asks for now would do; nothing is touched."""
-        reading, app = state.reading, state.app
+    async def preview(self, state: State, reading: Reading, asked: PlanRequest) -> Preview:
+        """Return what a sync to what was read would do; nothing is touched.
+
+        Hooks are told where the sync would run them: where it does anything, where they are new, and where it is
+        asked for as a user asks for one (``fresh``).
+        """
+        app = state.app
         if not reading.revision:
             return Preview(reading, Plan(), ())
         policy = policy_of(app, self._parts.shared.retention)
@@ -85,13 +101,16 @@ class Planner:
         changes += (
             Change("unchanged", k, w.object) for k, w in reading.wanted.items() if k not in known
         )
-        owned = self._parts.guards.owned(changes, reading, adopt=policy.adopt)
+        owned = self._parts.guards.owned(changes, reading, adopt=policy.adopt or asked.adopt)
         pruning = self._parts.guards.pruning(
-            self._parts.report.inventory, reading, policy, requests.confirmed_prune(app)
+            self._parts.report.inventory, reading, policy,
+            asked.confirm or requests.confirmed_prune(app),
+        )  # fmt: skip
+        hooks = bool(reading.hooks) and (
+            asked.fresh or self._hooks.are_due(reading, state.standing.deployed)
         )
-        hooks = self._hooks.are_due(reading, state.standing.deployed)
         prunes = self._parts.guards.prunes(pruning)
-        found = self._ordered(state, owned.changes, prunes, hooks=hooks, fresh=True)
+        found = self._ordered(state, reading, owned.changes, prunes, hooks=hooks, fresh=True)
         refused = ((r.key, r.message) for r in owned.refusals)
         return Preview(reading, found, (*refused, *((h.key, h.reason) for h in pruning.held)))
 
@@ -108,13 +127,20 @@ class Planner:
             self._parts.teller.event_once(kind, state.conditions[kind])
 
     def _ordered(
-        self, state: State, changes: list[Change], prunes: list[Change], *, hooks: bool, fresh: bool
+        self,
+        state: State,
+        reading: Reading,
+        changes: list[Change],
+        prunes: list[Change],
+        *,
+        hooks: bool,
+        fresh: bool,
     ) -> Plan:
         """Order what differs; with a new revision, also its hooks and what later waves wait for.
 
         What only drifted is put back at once and by itself.
         """
-        wanted = state.reading.wanted
+        wanted = reading.wanted
         if fresh and (hooks or prunes or any(c.action != "unchanged" for c in changes)):
             waits = bool(hooks or prunes) or any(w.ordered for w in wanted.values())
             # Where nothing waits for more than what it uses to be applied, what is unchanged need not be looked at.
@@ -124,7 +150,7 @@ class Planner:
                 for k, w in wanted.items()
                 if waits and k not in known
             )
-            changes = [*changes, *rest, *self._hooks.changes(state.reading, state.app)]
+            changes = [*changes, *rest, *self._hooks.changes(reading, state.app)]
         return plan([*changes, *prunes])
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.gitops.engine.shared import Shared
     from reconciler.gitops.finding import Finding
+    from reconciler.gitops.generate.builder import Built
     from reconciler.gitops.render import Rendered
     from reconciler.gitops.source import Snapshot, Source
 
@@ -107,15 +108,9 @@ class Reader:
             self._snapshot = snapshot.revision
         except SourceError as error:
             raise Invalid("SourceError", str(error)) from error
-        namespace = (app["spec"].get("destination") or {}).get("namespace") or "default"
-        try:
-            self.references = references_of(spec or {}, namespace)
-            built = await self._builder.build(
-                snapshot, spec or {}, name=self._name, namespace=namespace,
-                variables=await variables_of(spec or {}, namespace, self._lookup),
-            )  # fmt: skip
-        except RenderError as error:
-            raise Invalid("RenderError", str(error)) from error
+        namespace = _namespace(app)
+        self.references = references_of(spec or {}, namespace)
+        built = await self._built(app, snapshot, self._builder)
         rendered, revision = built.rendered, snapshot.revision + built.suffix
         if rendered is self._rendered and revision == self._last.revision and not afresh:
             if snapshot.stale != self._last.stale:
@@ -123,19 +118,70 @@ class Reader:
             return self._last
         self._rendered = None
         self._last = await self._shared.aside(
-            lambda: self._reading(snapshot, rendered, revision, namespace)
+            lambda: self._reading(
+                snapshot, rendered, revision, namespace, self._desired, self._validate_cache
+            )
         )
         self._rendered = rendered
         return self._last
 
+    async def once(self, app: Object, revision: str = "") -> Reading:
+        """Return what a revision of the source wants (empty: of what it holds now); what is followed stays.
+
+        Raises ``Invalid``.
+        """
+        source = self._source
+        if source is None or app["spec"].get("source") != self._source_spec:
+            raise Invalid("SourceError", "the source has not been read yet")
+        try:
+            if revision:
+                snapshot = await source.at(revision)
+            else:
+                source.refresh()
+                async with self._turn:
+                    snapshot = await source.snapshot()
+                if snapshot.revision != self._snapshot:
+                    # The source has told us, and will not tell the loop again.
+                    self.moved.set()
+                    self._wake()
+                    if self._syncing:
+                        await self._look(source)
+        except SourceError as error:
+            raise Invalid("SourceError", str(error)) from error
+        builder = Builder(identities=self._shared.identities, scratch=self._shared.scratch)
+        built = await self._built(app, snapshot, builder)
+        return await self._shared.aside(
+            lambda: self._reading(
+                snapshot, built.rendered, snapshot.revision + built.suffix, _namespace(app),
+                desired.Desired(self._name), ValidateCache(),
+            )
+        )  # fmt: skip
+
+    async def _built(self, app: Object, snapshot: Snapshot, builder: Builder) -> Built:
+        """Render. Raises ``Invalid``."""
+        spec, namespace = app["spec"].get("source") or {}, _namespace(app)
+        try:
+            return await builder.build(
+                snapshot, spec, name=self._name, namespace=namespace,
+                variables=await variables_of(spec, namespace, self._lookup),
+            )  # fmt: skip
+        except RenderError as error:
+            raise Invalid("RenderError", str(error)) from error
+
     def _reading(
-        self, snapshot: Snapshot, rendered: Rendered, revision: str, namespace: str
+        self,
+        snapshot: Snapshot,
+        rendered: Rendered,
+        revision: str,
+        namespace: str,
+        objects: desired.Desired,
+        cache: ValidateCache,
     ) -> Reading:
         """Validate: the part that takes the processor. Raises ``Invalid``."""
         try:
             found = validate(
                 rendered.documents, honoured=self._shared.honoured, default_namespace=namespace,
-                exists=self._exists, cache=self._validate_cache, checks=self._shared.checks,
+                exists=self._exists, cache=cache, checks=self._shared.checks,
             )  # fmt: skip
         except ConfigError as error:  # a schema of the configuration that cannot be used
             raise Invalid("InvalidManifests", str(error)) from error
@@ -149,7 +195,7 @@ class Reader:
         errors = [f for f in findings if f.severity == "error"]
         if errors:
             raise Invalid("InvalidManifests", _told(errors))
-        wanted = self._desired.wanted(rendered.documents, namespace)
+        wanted = objects.wanted(rendered.documents, namespace)
         extra = desired.missing_namespace(wanted, namespace, self._name)
         implied = None
         if extra is not None and namespace != "default":
@@ -218,6 +264,10 @@ class Reader:
         if self._source is not None:
             await self._source.close()
         self._source = self._watching = None
+
+
+def _namespace(app: Object) -> str:
+    return str((app["spec"].get("destination") or {}).get("namespace") or "default")
 
 
 def _told(findings: list[Finding]) -> str:

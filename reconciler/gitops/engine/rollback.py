@@ -54,7 +54,8 @@ def automatic(
     """Return the way back to the last healthy revision after a failure. Raises ``CannotRollBack``, never goes in a circle."""
     operation = standing.operation
     back = (Trigger.ROLLBACK, Trigger.AUTOMATIC_ROLLBACK)
-    if standing.pin is not None or operation.trigger in back:
+    is_back = standing.pin is not None and not standing.pin.asked
+    if is_back or operation.trigger in back:
         raise CannotRollBack(
             f"{operation.revision}, which was rolled back to, is not well either: nothing more is tried until the source "
             f"changes, or `reconciler sync` or `reconciler rollback` is run: {reason}"

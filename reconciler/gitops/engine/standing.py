@@ -65,7 +65,10 @@ class Operation(NamedTuple):
 
 
 class Pin(NamedTuple):
-    """A rollback in force: a recorded set is wanted in place of the source's revision ``source``, until that changes."""
+    """A rollback in force: a recorded set is wanted in place of the source's revision ``source``, until that changes.
+
+    So is a sync to another revision (``asked``: how that was named). Then ``id`` is 0 until its sync begins.
+    """
 
     id: int
     revision: str
@@ -76,16 +79,24 @@ class Pin(NamedTuple):
     by: str = ""
     reason: str = ""
     begun: bool = False  # its sync has ended, well or not: from now on it is held like any revision
+    asked: str = ""
 
     @property
     def message(self) -> str:
         """Say it to people."""
+        ends = f"the source's {self.source} is not synced: a new revision or `reconciler sync` ends this"
+        if self.asked:
+            by = f" by {self.by}" if self.by else ""
+            named = "" if self.revision == self.asked else f" ({self.asked})"
+            return f"synced to {self.revision}{named} at {rfc3339(self.since)}{by}; {ends}"
         why = f": {self.reason}" if self.reason else f" by {self.by}" if self.by else ""
         how = "rolled back automatically" if self.automatic else "rolled back"
-        return (
-            f"{how} to {self.revision} (history {self.id}) at {rfc3339(self.since)}{why}; the source's {self.source} is "
-            "not synced: a new revision or `reconciler sync` ends this"
-        )
+        return f"{how} to {self.revision} (history {self.id}) at {rfc3339(self.since)}{why}; {ends}"
+
+    @property
+    def condition(self) -> str:
+        """The type of the condition that tells of it."""
+        return "RevisionPinned" if self.asked else "RolledBack"
 
     def to_json(self) -> dict[str, Any]:
         return {**self._asdict(), "since": rfc3339_micro(self.since)}
@@ -101,6 +112,7 @@ class Answer(NamedTuple):
     at: str = ""
     accepted: bool = True
     message: str = ""
+    invalid: bool = False  # refused for what the source holds
 
 
 @dataclass
@@ -113,6 +125,7 @@ class Standing:
     health: str = ""
     sync: Answer = Answer()  # noqa: RUF009 - immutable
     rollback: Answer = Answer()  # noqa: RUF009 - immutable
+    refresh: Answer = Answer()  # noqa: RUF009 - immutable
     rollback_failed: str = ""
     shown: list[dict[str, Any]] = field(default_factory=list)
 
@@ -128,9 +141,11 @@ class Standing:
         try:
             if status.get("operation"):
                 found.operation = Operation.from_json(status["operation"])
-            if status.get("rollback"):
-                found.pin = Pin.from_json(status["rollback"])
+            pin = status.get("rollback") or status.get("pinned")
+            if pin:
+                found.pin = Pin.from_json(pin)
             found.sync = Answer(**(status.get("lastSyncRequest") or {}))
+            found.refresh = Answer(**(status.get("lastRefreshRequest") or {}))
             found.rollback = Answer(**(status.get("lastRollbackRequest") or {}))
         except (KeyError, TypeError, ValueError):
             return cls(deployed=found.deployed, health=found.health)
@@ -141,8 +156,10 @@ class Standing:
         found: dict[str, Any] = {
             "deployedRevision": self.deployed,
             "operation": self.operation.to_json() if self.operation.id else None,
-            "rollback": self.pin.to_json() if self.pin else None,
+            "rollback": self.pin.to_json() if self.pin and not self.pin.asked else None,
+            "pinned": self.pin.to_json() if self.pin and self.pin.asked else None,
             "rollbackFailed": self.rollback_failed,
+            "lastRefreshRequest": self.refresh._asdict() if self.refresh.at else None,
             "lastSyncRequest": self.sync._asdict() if self.sync.at else None,
             "lastRollbackRequest": self.rollback._asdict() if self.rollback.at else None,
             "history": self.shown,

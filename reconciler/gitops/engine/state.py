@@ -12,6 +12,7 @@ from reconciler.gitops.engine.standing import Standing
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Key, Object
+    from reconciler.gitops.engine.standing import Pin
 
 
 @dataclass
@@ -20,7 +21,7 @@ class State:
 
     ``source`` is what the source wants, ``reading`` what is wanted in the end: another while a rollback is in force.
     ``conditions`` (type → message) and ``pruning`` are of one look alone. ``refused``: objects that are left to others.
-    ``changed_manifests``: those of the objects whose manifest is not the one that was synced last.
+    ``replaced``: the pin that a request of this look has ended, if it is taken up. ``changed_manifests``: those of the objects whose manifest is not the one that was synced last.
     """
 
     app: Object = field(default_factory=dict)
@@ -31,6 +32,7 @@ class State:
     conditions: dict[str, str] = field(default_factory=dict)
     pruning: Pruning = Pruning()  # noqa: RUF009 - immutable
     refused: frozenset[Key] = frozenset()
+    replaced: Pin | None = None
     sync_status: str = UNKNOWN
     spec_changed: bool = False
     changed_manifests: set[Key] = field(default_factory=set)
@@ -38,4 +40,5 @@ class State:
     def begin(self) -> None:
         """Begin another look."""
         self.conditions = {}
+        self.replaced = None
         self.pruning = Pruning()

@@ -27,6 +27,7 @@ class Trigger(StrEnum):
     SPEC = "spec"  # the Application itself was changed
     DRIFT = "drift"  # somebody changed live objects
     USER = "user"  # `reconciler sync`
+    REVISION = "revision"  # `reconciler sync --revision`
     ROLLBACK = "rollback"  # `reconciler rollback`
     AUTOMATIC_ROLLBACK = "automatic-rollback"  # rollbackOnFailure
 

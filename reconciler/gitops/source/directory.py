@@ -23,6 +23,7 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
+from reconciler.errors import SourceError
 from reconciler.gitops.source.scan import Scanner
 
 if TYPE_CHECKING:
@@ -146,6 +147,12 @@ class DirectorySource:
     def refresh(self) -> None:
         """Let the next snapshot look at everything."""
         self._look_at_all = True
+
+    async def at(self, revision: str) -> Snapshot:
+        """Refuse: a directory is what it is now."""
+        raise SourceError(
+            f"a directory has no revision {revision!r}: only what a git repository holds can be asked for"
+        )
 
     @staticmethod
     async def _within(event: asyncio.Event, seconds: float) -> None:

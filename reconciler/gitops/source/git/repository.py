@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +23,7 @@ from reconciler.gitops.source.git.clone import (
     find,
 )
 from reconciler.gitops.source.git.command import GitError, GitTimeout, Setting, run_program
-from reconciler.gitops.source.git.spec import FIELD
+from reconciler.gitops.source.git.spec import FIELD, named
 from reconciler.gitops.source.git.verify import Keys, verify
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
 
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 #: After so many fetches the clone's packs are put together.
 FETCHES_BETWEEN_PACKS = 100
 _RECORD = "accepted.json"
+_ABBREVIATED = re.compile(r"[0-9a-f]{4,39}")
 
 
 class Access(NamedTuple):
@@ -317,6 +319,28 @@ class Repository:
         if self._accepted != commit and await self.current() != commit:
             await self.fetch()
         return await self.read(commit)
+
+    async def other(self, name: str) -> Snapshot:
+        """Return the files of another branch, tag or commit, verified as any; what is followed stays as it is.
+
+        Raises ``SourceError``.
+        """
+        directory = self._where / "revision"
+        shutil.rmtree(directory, ignore_errors=True)
+        other = Repository(
+            directory,
+            self._spec._replace(ref=named(name)),
+            self._access,
+            everything=self._everything,
+        )
+        try:
+            return await other.read(await other.fetch())
+        except SourceError as error:
+            if _ABBREVIATED.fullmatch(name):
+                raise SourceError(f"{error} (a commit is named by all its digits)") from error
+            raise
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
     # -- Git LFS -------------------------------------------------------------------------------------------------
 

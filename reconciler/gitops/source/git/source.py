@@ -45,6 +45,10 @@ class Repository(Protocol):
         """Make the clone anew, and fetch."""
         ...
 
+    async def other(self, name: str) -> Snapshot:
+        """Return the files of another revision than the one that is followed."""
+        ...
+
 
 class GitSource:
     """Follows one repository."""
@@ -69,6 +73,7 @@ class GitSource:
         self._lock = asyncio.Lock()
         self._hint = asyncio.Event()
         self._asked = False
+        self._hinted = False
         self._opened = False
         self._last: Snapshot | None = None
         self._trouble = ""
@@ -104,18 +109,31 @@ class GitSource:
             if (self._last, self._trouble) != before:
                 return
 
+    async def at(self, revision: str) -> Snapshot:
+        """Ask the server for a branch, a tag or a commit, and read it. Raises ``SourceError``."""
+        async with self._lock, self._turns:
+            try:
+                return await self._repository.other(revision)
+            except OSError as error:
+                where = error.filename or "state directory"
+                raise SourceError(f"{where}: {error.strerror or error}") from error
+
     async def close(self) -> None:
         """Nothing is open between two looks."""
 
     async def _due(self) -> None:
-        left = self._next - self._clock.monotonic()
-        if left > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._hint.wait()
-        gap = self._looked + SHORTEST_GAP - self._clock.monotonic()
-        if gap > 0:
-            await self._clock.sleep(gap)
+        while True:
+            left = self._next - self._clock.monotonic()
+            if left > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self._hint.wait()
+            gap = self._looked + SHORTEST_GAP - self._clock.monotonic()
+            if gap > 0:
+                await self._clock.sleep(gap)
+            # Somebody else may have looked meanwhile.
+            if self._hint.is_set() or self._clock.monotonic() >= self._next:
+                return
 
     async def _open(self) -> None:
         """Take what is on disk: a daemon that starts while the server is away goes on with what it had."""
@@ -133,7 +151,7 @@ class GitSource:
     async def _look(self) -> None:
         """Ask once, and note when to ask again."""
         async with self._lock:
-            hinted = self._hint.is_set()
+            self._hinted = self._hinted or self._hint.is_set()
             self._hint.clear()
             self._asked = False
             self._looked = self._clock.monotonic()
@@ -145,7 +163,7 @@ class GitSource:
             except OSError as error:
                 self._failed(f"{error.filename or 'state directory'}: {error.strerror or error}")
             else:
-                self._succeeded(snapshot, hinted=hinted)
+                self._succeeded(snapshot)
             wait = schedule.wait(self._interval, self._failures, self._entropy.uniform(0, 1))
             self._next = self._clock.monotonic() + wait
 
@@ -160,7 +178,9 @@ class GitSource:
             log.warning("clone is made anew", source=self._name, error=str(error))
             return await repository.read(await repository.repair())
 
-    def _succeeded(self, snapshot: Snapshot, *, hinted: bool) -> None:
+    def _succeeded(self, snapshot: Snapshot) -> None:
+        # A hint that came while this was looked for may well have been about it; and so one whose own look has failed.
+        hinted, self._hinted = self._hinted or self._hint.is_set(), False
         if self._failures:
             log.info("source can be read again", source=self._name, revision=snapshot.revision)
         self._failures, self._trouble = 0, ""

@@ -131,6 +131,11 @@ def parse(value: Any) -> GitSpec:
     )  # fmt: skip
 
 
+def named(revision: str) -> Ref:
+    """Return what a user means by a revision: a branch or a tag, a whole ref, a commit. Raises ``SourceError``."""
+    return _ref(revision, "revision")
+
+
 def _seconds(value: str | float | None, name: str, default: float) -> float:
     if value is None:
         return default
@@ -140,15 +145,15 @@ def _seconds(value: str | float | None, name: str, default: float) -> float:
         raise SourceError(f"{FIELD}.{name}: {error}") from error
 
 
-def _ref(value: str | _RefSpec | None) -> Ref:
+def _ref(value: str | _RefSpec | None, field: str = f"{FIELD}.ref") -> Ref:
     if value is None or value in ("", "HEAD"):
         return Ref("head")
     if isinstance(value, str):
         if _COMMIT.fullmatch(value):
             return Ref("commit", value)
         if value.startswith("refs/"):
-            return Ref("name", _name(value, f"{FIELD}.ref"))
-        return Ref("auto", _name(value, f"{FIELD}.ref"))
+            return Ref("name", _name(value, field))
+        return Ref("auto", _name(value, field))
     given = {k: v for k, v in msgspec.structs.asdict(value).items() if v}
     if given.keys() == {"branch", "commit"}:
         del given["branch"]  # a commit says it all

@@ -287,3 +287,31 @@ def test_following_links_ends_and_shows_only_what_is_there(linked: dict[str, str
         assert target in files
         assert target not in linked
         assert not hidden(alias)
+
+
+async def test_another_branch_tag_or_commit_is_read_beside_the_one_that_is_followed(
+    tmp_path: Path,
+) -> None:
+    origin = Origin(tmp_path)
+    first = origin.commit("first", a="a: 1\n")
+    origin.git("tag", "v1")
+    origin.git("push", "-q", "origin", "v1")
+    second = origin.commit("second", a="a: 2\n")
+    repository = follow(tmp_path, origin.url)
+    assert await repository.fetch() == second
+    for name in ("v1", "refs/tags/v1", first):
+        found = await repository.other(name)
+        assert found.revision == first
+        assert texts(found.files) == {"a.yaml": "a: 1\n"}
+        assert found.commit is not None
+        assert found.commit.subject == "first"
+    assert await repository.current() == second
+    assert texts((await repository.read(second)).files) == {"a.yaml": "a: 2\n"}
+    with pytest.raises(SourceError, match="does not have a branch or tag nope"):
+        await repository.other("nope")
+    with pytest.raises(SourceError, match="a commit is named by all its digits"):
+        await repository.other(first[:8])
+    with pytest.raises(SourceError, match="is not the name of a branch or a tag"):
+        await repository.other("--upload-pack=touch /tmp/x")
+    left = [p.name for p in (tmp_path / "clone").iterdir()]
+    assert "revision" not in left
