@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import kinds, quantities
+from reconciler.api.objects import name_of
 from reconciler.errors import RuntimeFailure
 from reconciler.kubelet.volumes import ownership, removal
 from reconciler.kubelet.volumes.atomic import write_atomically
@@ -66,7 +67,9 @@ class Volumes:
         return self._state_dir / "pods" / uid
 
     def directory(self, uid: str, name: str) -> Path:
-        """Return where a volume of a Pod lies, or is mounted for its containers."""
+        """Return where a volume of a Pod lies, or is mounted for its containers. Raises ``RuntimeFailure``."""
+        if "/" in name or name in ("", ".", ".."):
+            raise RuntimeFailure(f"{name!r} is no name of a volume", reason="FailedMount")
         return self.pod_directory(uid) / "volumes" / name
 
     def make_directory(self, uid: str, name: str) -> Path:
@@ -230,15 +233,8 @@ class Volumes:
     def volume_path(self, volume: Object) -> Path:
         """Return (and make) the directory of a PersistentVolume."""
         spec = volume["spec"]
-        provisioned = (volume["metadata"].get("annotations") or {}).get(PROVISIONED_BY)
-        if provisioned == LOCAL_PATH:
-            root = (self._state_dir / "volumes").resolve()
-            path = Path(root, str(spec["local"]["path"]).lstrip("/"))
-            if root not in path.resolve().parents:
-                raise RuntimeFailure(
-                    f"the path of {volume['metadata']['name']} leads out of {root}",
-                    reason="FailedMount",
-                )
+        if _is_provisioned(volume):
+            path = self._provisioned_path(volume)
             if not path.is_dir():
                 path.mkdir(parents=True)
                 path.chmod(0o777)
@@ -256,11 +252,37 @@ class Volumes:
         )
 
     def delete_volume(self, volume: Object) -> None:
-        """Remove the data of a volume that was provisioned here."""
-        path = self.volume_path(volume)
+        """Remove the data of a volume that was provisioned here, unless another has the same.
+
+        Whoever may write PersistentVolumes may name any path in one: nothing but what a claim was given here is removed.
+        """
+        if not _is_provisioned(volume):
+            return
+        try:
+            path = self._provisioned_path(volume)
+        except RuntimeFailure:
+            return
+        for other in self._snapshot.list(kinds.PERSISTENT_VOLUME):
+            same = _is_provisioned(other) and name_of(other) != name_of(volume)
+            if same and self._root / _relative(other) == path:
+                return
         removal.remove_tree(path)
         with contextlib.suppress(OSError):
             path.parent.rmdir()
+
+    @property
+    def _root(self) -> Path:
+        return (self._state_dir / "volumes").resolve()
+
+    def _provisioned_path(self, volume: Object) -> Path:
+        """Return where a claim's data lies: two directories below the root, whatever links are there."""
+        inside = _relative(volume)
+        path = self._root / inside
+        if len(inside.parts) != 2 or ".." in inside.parts or path.resolve() != path:
+            raise RuntimeFailure(
+                f"the path of {name_of(volume)} leads out of {self._root}", reason="FailedMount"
+            )
+        return path
 
     def tear_down(self, uid: str) -> None:
         """Remove everything of a Pod that is gone."""
@@ -268,6 +290,16 @@ class Volumes:
         for key in [k for k in self._written if k[0] == uid]:
             del self._written[key]
         self._given = {key for key in self._given if key[0] != uid}
+
+
+def _is_provisioned(volume: Object) -> bool:
+    annotations = volume["metadata"].get("annotations") or {}
+    return annotations.get(PROVISIONED_BY) == LOCAL_PATH and "local" in volume["spec"]
+
+
+def _relative(volume: Object) -> PurePosixPath:
+    """Return the path of a provisioned volume as it was written, below the root of all of them."""
+    return PurePosixPath(str(volume["spec"]["local"]["path"]).lstrip("/"))
 
 
 def _group(pod: Object) -> int | None:

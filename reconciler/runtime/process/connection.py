@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,9 @@ def socket_path(state_dir: Path, name: str = "supervisor") -> Path:
     path = state_dir / "run" / f"{name}.sock"
     if len(os.fsencode(path)) < LONGEST_PATH:
         return path
-    base = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/reconciler-{os.getuid()}"  # noqa: S108 - owner checked below
+    # A directory of its own in both places: Pods see an empty one instead.
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    base = f"{runtime}/reconciler" if runtime else f"/tmp/reconciler-{os.getuid()}"  # noqa: S108 - checked below
     return Path(base) / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
 
 
@@ -78,8 +81,13 @@ class Connection:
     async def _start(self) -> None:
         path = socket_path(self._state)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if path.parent.stat().st_uid != os.getuid():
-            raise RuntimeFailure(f"{path.parent} belongs to somebody else")
+        found = path.parent.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise RuntimeFailure(f"{path.parent} is no directory of this user")
+        if found.st_mode & 0o022:
+            raise RuntimeFailure(
+                f"{path.parent} can be written by others: chmod go-w {path.parent}"
+            )
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-IS", "-c", _START, str(Path(__file__).parent),
             str(self._state / "runtime"), str(path), *self._arguments,

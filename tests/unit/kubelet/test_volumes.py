@@ -301,3 +301,53 @@ def test_a_volume_replaced_by_a_link_is_removed_and_not_what_it_points_to(tmp_pa
     volumes.tear_down("u-1")
     assert not volumes.pod_directory("u-1").exists()
     assert (outside / "kept").exists()
+
+
+def provisioned(name: str, path: str, **spec: Any) -> dict[str, Any]:
+    meta = {
+        "name": name,
+        "annotations": {"pv.kubernetes.io/provisioned-by": "reconciler.dev/local-path"},
+    }
+    return {"kind": "PersistentVolume", "metadata": meta, "spec": {"local": {"path": path}, **spec}}
+
+
+def test_the_data_of_a_provisioned_volume_goes_with_it(tmp_path: Path) -> None:
+    volume = provisioned("pvc-1", "/shop/data")
+    volumes = Volumes(tmp_path, world(volume))
+    (volumes.volume_path(volume) / "file").touch()
+    volumes.delete_volume(volume)
+    assert not (tmp_path / "volumes/shop/data").exists()
+
+
+def test_only_data_that_was_provisioned_here_is_ever_deleted(tmp_path: Path) -> None:
+    """Whoever may write PersistentVolumes can name any path of the host, and the finalizer that asks for its deletion."""
+    host_data = tmp_path / "host"
+    host_data.mkdir()
+    (host_data / "kept").touch()
+    own = provisioned("pvc-1", "/shop/data")
+    volumes = Volumes(tmp_path / "state", world(own))
+    (volumes.volume_path(own) / "kept").touch()
+    meta = {"name": "forged"}
+    for forged in (
+        {
+            "kind": "PersistentVolume",
+            "metadata": meta,
+            "spec": {"hostPath": {"path": str(host_data)}},
+        },
+        {"kind": "PersistentVolume", "metadata": meta, "spec": {"local": {"path": str(host_data)}}},
+        provisioned("forged", "/shop/data"),
+        provisioned("forged", "/shop/../shop/data"),
+        provisioned("forged", "/shop"),
+        provisioned("forged", "../../host"),
+    ):
+        volumes.delete_volume(forged)
+    assert (host_data / "kept").exists()
+    assert (volumes.volume_path(own) / "kept").exists()
+
+
+@pytest.mark.parametrize("name", ["../../outside", "..", "a/b"])
+def test_a_volume_lies_within_its_pod_whatever_its_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RuntimeFailure, match="is no name of a volume"):
+        Volumes(tmp_path / "state", world()).set_up(
+            pod({"name": name, "emptyDir": {}}), PodValues(), NOWHERE
+        )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.clock import SystemClock
+from reconciler.errors import RuntimeFailure
 from reconciler.runtime.cri import Mount, Security
 from reconciler.runtime.process import ProcessRuntime
 from tests.unit.runtime.running import ended, log, opened, pod, run, said, shell
@@ -61,6 +63,9 @@ async def test_devices_are_the_harmless_few_and_terminals_the_containers_own(
 ) -> None:
     script = "ls /dev; echo x > /dev/null; head -c 1 /dev/urandom | wc -c; exec sleep 600"
     container = await run(runtime, tmp_path, shell(script))
+    async with asyncio.timeout(20):
+        while not log(tmp_path) or log(tmp_path)[-1][2] != "1":
+            await asyncio.sleep(0.01)
     stream = await runtime.exec(container, ("sh", "-c", "tty; ls /dev/pts"), stdin=False, tty=True)
     told = b"".join([piece async for _, piece in stream.output()]).decode().split()
     assert await stream.wait() == 0
@@ -71,7 +76,6 @@ async def test_devices_are_the_harmless_few_and_terminals_the_containers_own(
         "urandom", "zero",
     }  # fmt: skip
     assert set(lines[:-1]) <= harmless
-    assert lines[-1] == "1"
 
 
 async def test_shared_memory_is_the_pods(runtime: ProcessRuntime, tmp_path: Path) -> None:
@@ -161,3 +165,38 @@ async def test_a_read_only_root_counts_where_the_hosts_is_kept_too(
     )
     security = Security(read_only_root=True)
     assert await said(protecting, tmp_path, script, security=security) == []
+
+
+async def test_sockets_at_short_names_are_hidden_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state directory with a long path has its sockets elsewhere, where Pods of the same user could find them."""
+    runtime_directory = Path("/tmp") / f"rc-test-{os.getpid()}"
+    runtime_directory.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime_directory))
+    state = tmp_path / ("long" * 30)
+    state.mkdir()
+    try:
+        async for made in opened(ProcessRuntime(state, clock=SystemClock())):
+            sockets = runtime_directory / "reconciler"
+            assert list(sockets.iterdir())
+            assert await said(made, tmp_path, f"ls -A {sockets}; echo none") == ["none"]
+    finally:
+        shutil.rmtree(runtime_directory)
+
+
+@pytest.mark.parametrize("trap", ["link", "open"])
+async def test_a_directory_of_somebody_else_is_not_trusted_with_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trap: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    state = tmp_path / ("long" * 30)
+    state.mkdir()
+    if trap == "link":
+        (tmp_path / "reconciler").symlink_to(state)
+    else:
+        (tmp_path / "reconciler").mkdir()
+        (tmp_path / "reconciler").chmod(0o777)
+    told = {"link": "is no directory of this user", "open": "can be written by others"}
+    with pytest.raises(RuntimeFailure, match=told[trap]):
+        await ProcessRuntime(state, clock=SystemClock()).open()

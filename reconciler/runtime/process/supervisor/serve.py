@@ -52,7 +52,7 @@ class Supervisor:
         node = open_network(root / "node.json", pod_cidr, service_cidr)
         gc.freeze()
         # No Pod reaches what is only the daemon's: its database, its sockets, other Pods' volumes.
-        self.pods = Pods(root, node, self, hidden=(str(root.parent), address))
+        self.pods = Pods(root, node, self, hidden=(str(root.parent), str(Path(address).parent)))
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
 
     def watch(self, fd: int, callback: Callable[[], object]) -> None:
