@@ -31,6 +31,9 @@ class Files:
         self._files: dict[str, str] = {}
         self._changed = asyncio.Event()
         self.missing = False
+        self.hangs = False
+        self.reads = 0
+        self.closed = 0
         self.commit: Commit | None = None
         self.others: dict[str, dict[str, str]] = {}
 
@@ -48,6 +51,9 @@ class Files:
         self._changed.set()
 
     async def snapshot(self) -> Snapshot:
+        self.reads += 1
+        while self.hangs:
+            await asyncio.sleep(60)
         if self.missing:
             raise SourceError("the directory is gone")
         return self._snapshot(self._files)
@@ -75,7 +81,7 @@ class Files:
         pass
 
     async def close(self) -> None:
-        pass
+        self.closed += 1
 
 
 def config(name: str, value: str = "1", extra: str = "") -> str:

@@ -54,7 +54,7 @@ def test_each_sync_is_recorded_with_who_what_and_how_long() -> None:
             await cluster.settle()
             await cluster.ask()
             records = cluster.history.records("app")
-            assert [r.trigger for r in records[3:]] == ["drift", "user"]
+            assert [r.trigger for r in records[3:]] == ["drift", "user", "user"]
             assert records[-1].by == "ada"
             assert records[-1].set == third.set, "what is unchanged is kept once"
             shown = (await cluster.status())["history"]

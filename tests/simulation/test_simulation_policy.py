@@ -289,3 +289,55 @@ def test_a_sync_checks_what_the_configuration_asks_for() -> None:
             assert await cluster.values() == {"a": "1"}
 
     run_virtual(story())
+
+
+def test_a_suspended_application_does_not_follow_its_source() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            source = cluster.source("app")
+            source.write(a=config("a"))
+            await cluster.application()
+            await cluster.settle()
+            await cluster.application(spec_suspend=True)
+            await cluster.settle()
+            reads = source.reads
+            assert source.closed == 1
+            source.write(a=config("a", "2"))
+            await cluster.settle(3600)
+            assert source.reads == reads
+            assert await cluster.values() == {"a": "1"}
+            await cluster.application(spec_suspend=False)
+            await cluster.settle()
+            assert await cluster.values() == {"a": "2"}
+
+    run_virtual(story())
+
+
+def test_an_application_goes_at_once_though_its_server_hangs() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            cluster.source("app").hangs = True
+            await cluster.application()
+            await cluster.settle(5)
+            assert cluster.source("app").reads == 1
+            await cluster.registry.delete(kinds.APPLICATION, "app")
+            await cluster.settle(1)
+            assert not (await cluster.registry.list(kinds.APPLICATION)).items
+
+    run_virtual(story())
+
+
+def test_another_source_is_read_at_once_though_the_first_one_s_server_hangs() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            source = cluster.source("app")
+            source.hangs = True
+            await cluster.application()
+            await cluster.settle(5)
+            source.hangs = False
+            source.write(a=config("a"))
+            await cluster.application(spec_source={"directory": {"path": "/other"}})
+            await cluster.settle(5)
+            assert await cluster.values() == {"a": "1"}
+
+    run_virtual(story())

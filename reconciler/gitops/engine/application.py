@@ -24,7 +24,7 @@ from reconciler.gitops.engine.pins import Pins
 from reconciler.gitops.engine.planning import Planner
 from reconciler.gitops.engine.policy import Policy, PolicyError, policy_of
 from reconciler.gitops.engine.policy.retrying import Retry
-from reconciler.gitops.engine.reading import Invalid, Reader
+from reconciler.gitops.engine.reading import Invalid, Outdated, Reader
 from reconciler.gitops.engine.recording import Recording
 from reconciler.gitops.engine.report import Report
 from reconciler.gitops.engine.standing import Answer, Standing
@@ -85,6 +85,8 @@ class ApplicationLoop:
             other = old is None or new is None or old.get("spec") != new.get("spec")
             self._everything = self._everything or other
             self._state.spec_changed = self._state.spec_changed or other
+            if new is None or is_deleting(new) or _source_of(old) != _source_of(new):
+                self._reader.outdated.set()
             self._interrupt.set()
             self._wake.set()
 
@@ -123,6 +125,7 @@ class ApplicationLoop:
         """Look and act once; returns whether the Application is gone."""
         self._wake.clear()
         self._interrupt.clear()
+        self._reader.outdated.clear()
         self._alarm.clear()
         app = self._shared.cache.snapshot.get(kinds.APPLICATION, "", self._name)
         if app is None:
@@ -146,6 +149,8 @@ class ApplicationLoop:
             # One Application's trouble must not end the others' loops.
             log.exception("application loop failed", application=self._name)
             self._look_again()
+        except Outdated:
+            self._wake.set()
         return False
 
     def _is_shared(self, key: Key) -> bool:
@@ -220,6 +225,8 @@ class ApplicationLoop:
         await self._conclusion.write(self._state)
 
     async def _suspended(self, app: Object, policy: Policy, request: SyncRequest | None) -> None:
+        # Nobody asks a server for what is not to be had; the last reading stays, and resuming reads anew.
+        await self._reader.close()
         standing = self._state.standing
         told = f"{self._name} is suspended: `reconciler resume {self._name}` lets it sync again"
         if request is not None:
@@ -275,3 +282,7 @@ class ApplicationLoop:
         if before.revision or reading.revision != state.standing.deployed:
             state.changed_manifests |= changed
         self._shared.claims.claim(self._name, reading.wanted.keys())
+
+
+def _source_of(app: Object | None) -> object:
+    return ((app or {}).get("spec") or {}).get("source")

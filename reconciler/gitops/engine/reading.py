@@ -37,6 +37,10 @@ class Invalid(ReconcilerError):
         self.kind = kind
 
 
+class Outdated(Exception):
+    """The Application was deleted, or got another source, while this one was read."""
+
+
 class Reading(NamedTuple):
     """What one revision of a source wants, and the hooks of its syncs. The same revision is the same Reading.
 
@@ -58,7 +62,8 @@ class Reader:
     """Reads one Application's source.
 
     ``moved`` is set from when the source hints at a change until it is read. A hint is no revision yet: ``superseded`` is
-    set during a sync (``begin_sync`` to ``end_sync``) when the source really holds another one.
+    set during a sync (``begin_sync`` to ``end_sync``) when the source really holds another one. Whoever sets ``outdated``
+    ends the wait for a source that is not wanted any more: a server may hang for a minute.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Reader:
         self._last = Reading()
         self._rendered: Rendered | None = None
         self.moved = asyncio.Event()
+        self.outdated = asyncio.Event()
         #: The ConfigMaps and Secrets that its variables come from: a change of one is a change of the source.
         self.references: frozenset[Key] = frozenset()
 
@@ -90,7 +96,7 @@ class Reader:
 
         ``asked``: somebody wants what the origin holds now, not what was found there last.
 
-        Raises ``Invalid`` when it cannot be used.
+        Raises ``Invalid`` when it cannot be used, ``Outdated``.
         """
         spec = app["spec"].get("source")
         try:
@@ -104,7 +110,7 @@ class Reader:
             if asked:
                 self._source.refresh()
             async with self._turn:
-                snapshot = await self._source.snapshot()
+                snapshot = await self._unless_outdated(self._source)
             self._snapshot = snapshot.revision
         except SourceError as error:
             raise Invalid("SourceError", str(error)) from error
@@ -124,6 +130,19 @@ class Reader:
         )
         self._rendered = rendered
         return self._last
+
+    async def _unless_outdated(self, source: Source) -> Snapshot:
+        reading = asyncio.ensure_future(source.snapshot())
+        outdated = asyncio.ensure_future(self.outdated.wait())
+        try:
+            await asyncio.wait([reading, outdated], return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                raise Outdated
+            return reading.result()
+        finally:
+            reading.cancel()
+            outdated.cancel()
+            await asyncio.gather(reading, outdated, return_exceptions=True)
 
     async def once(self, app: Object, revision: str = "") -> Reading:
         """Return what a revision of the source wants (empty: of what it holds now); what is followed stays.

@@ -95,15 +95,20 @@ class Sources:
             self._gone.clear()
             # Listed first: what is made meanwhile belongs to an Application that is already known then.
             found = await asyncio.to_thread(self._listed)
-            kept = {_folder(name_of(app)) for app in self._cache.snapshot.list(kinds.APPLICATION)}
+            apps = self._cache.snapshot.list(kinds.APPLICATION)
+            kept = {_folder(name_of(app)) for app in apps} | self._places.keys()
             for entry in found:
                 folder = entry.name.partition(".")[0]
                 if folder not in kept or self._places.get(folder, entry.name) != entry.name:
                     await asyncio.to_thread(shutil.rmtree, entry, ignore_errors=True)
             await self._gone.wait()
 
-    def _application_changed(self, _: Object | None, new: Object | None) -> None:
-        if new is None:
+    def _application_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            name = name_of(old)
+            self._places.pop(_folder(name), None)
+            self._live.pop(name, None)
+            self._urls.pop(name, None)
             self._gone.set()
 
     def _listed(self) -> list[Path]:

@@ -11,6 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api.objects import annotations_of, uid_of
+from reconciler.gitops.plan.dependencies import references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,11 +123,40 @@ def pruning(
     if reason:
         asked += [(key, obj, reason) for key, obj in free]
         free = []
+    free = _without_used(free, disabled, asked, dict(candidates))
     digest = _digest([(key, obj) for key, obj, _ in asked]) if asked else ""
     if digest and digest == confirmed:
         return Pruning(tuple(k for k, _ in free) + tuple(k for k, _, _ in asked), tuple(disabled))
     held = (*disabled, *(Held(key, why) for key, _, why in asked))
     return Pruning(tuple(k for k, _ in free), held, digest)
+
+
+def _without_used(
+    free: list[tuple[Key, Object]],
+    disabled: list[Held],
+    asked: list[tuple[Key, Object, str]],
+    objects: dict[Key, Object],
+) -> list[tuple[Key, Object]]:
+    """Hold what an object that stays still works with, however far down: its configuration, its claim, its Service.
+
+    Such an object stays as long as its user: for ever, or until just that is confirmed. Returns what may go.
+    """
+    left = dict(free)
+    # What stays for ever is taken from the end, first: no confirmation lets go what it uses.
+    users = [*((key, True) for key, _, _ in asked), *((held.key, False) for held in disabled)]
+    while users:
+        user, confirmable = users.pop()
+        for used in references(objects[user], user):
+            obj = left.pop(used.key, None)
+            if obj is None:
+                continue
+            reason = f"{user} stays for now and uses it: {used.reason}"
+            if confirmable:
+                asked.append((used.key, obj, reason))
+            else:
+                disabled.append(Held(used.key, reason, confirmable=False))
+            users.append((used.key, confirmable))
+    return list(left.items())
 
 
 def _why_confirm(key: Key, obj: Object) -> str:

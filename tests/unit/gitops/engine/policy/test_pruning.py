@@ -85,3 +85,32 @@ def test_without_automated_prune_everything_waits() -> None:
     waiting = decide(MAPS[0], automated=False)
     assert waiting.prunes == ()
     assert decide(MAPS[0], automated=False, confirmed=waiting.digest).prunes == (Key.of(MAPS[0]),)
+
+
+def user_of(*names: str, kind: str = "StatefulSet", **annotations: str) -> Object:
+    """Return a workload that reads the ConfigMaps of these names."""
+    sources = [{"configMapRef": {"name": name}} for name in names]
+    pod = {"containers": [{"name": "c", "image": "i", "envFrom": sources}]}
+    spec = {"serviceName": "svc", "template": {"spec": pod}}
+    return {**live(kind, "db", "apps/v1", **annotations), "spec": spec}
+
+
+def test_what_an_object_that_waits_works_with_waits_with_it() -> None:
+    """A StatefulSet that nobody has let go yet must be able to start its Pods again."""
+    used, service, other = live("ConfigMap", "used"), live("Service", "svc"), live("ConfigMap", "o")
+    found = decide(used, service, other, user_of("used"))
+    assert [k.name for k in found.prunes] == ["o"]
+    assert {h.key.name for h in found.held} == {"db", "used", "svc"}
+    assert "StatefulSet" in next(h.reason for h in found.held if h.key.name == "used")
+    confirmed = decide(used, service, other, user_of("used"), confirmed=found.digest)
+    assert {k.name for k in confirmed.prunes} == {"db", "used", "svc", "o"}
+
+
+def test_no_confirmation_lets_go_what_an_object_uses_that_is_never_pruned() -> None:
+    used = live("ConfigMap", "used")
+    kept = user_of("used", kind="Deployment", **{"reconciler.dev/prune": "disabled"})
+    asks = {**user_of("used"), "metadata": {**user_of("used")["metadata"], "name": "other"}}
+    found = decide(used, kept, asks)
+    confirmed = decide(used, kept, asks, confirmed=found.digest)
+    assert [k.name for k in confirmed.prunes] == ["other"]
+    assert {h.key.name for h in confirmed.held} == {"db", "used"}
