@@ -58,6 +58,26 @@ spec:
   volumes: [{name: data, emptyDir: {}}]
 """
 
+RESTRICTED = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: restricted}
+spec:
+  terminationGracePeriodSeconds: 0
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: main
+      image: any
+      command: [sleep, '1000']
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: sealed}
+spec:
+  containers: [{name: main, image: any, command: [sleep, '1000'], securityContext: {readOnlyRootFilesystem: true}}]
+"""
+
 
 @pytest.fixture
 def forbidding(request: pytest.FixtureRequest) -> Iterator[Machine]:
@@ -120,6 +140,24 @@ def test_a_pod_that_needs_namespaces_says_so(forbidding: Machine) -> None:
     eventually(lambda: "CreateContainerError" in waiting())
     assert "/kept" in waiting()
     assert "user.max_user_namespaces" in waiting()
+
+
+def test_what_needs_no_namespace_is_given_and_the_rest_refused(forbidding: Machine) -> None:
+    deploy = forbidding.work / "deploy"
+    deploy.mkdir()
+    (deploy / "restricted.yaml").write_text(RESTRICTED)
+    forbidding.run("up", deploy, "--detach", "--http-port", "0", "--https-port", "0")
+    eventually(lambda: forbidding.json("get", "pod", "restricted")["status"]["phase"] == "Running")
+    script = "grep -E '^(NoNewPrivs|Seccomp|CapEff):' /proc/self/status | cut -f2"
+    told = forbidding.run("exec", "restricted", "--", "sh", "-c", script).stdout.split()
+    assert told == ["0000000000000000", "1", "2"]
+
+    def waiting() -> str:
+        statuses = forbidding.json("get", "pod", "sealed")["status"]["containerStatuses"]
+        return str(statuses[0]["state"]["waiting"])
+
+    eventually(lambda: "CreateContainerError" in waiting())
+    assert "readOnlyRootFilesystem needs root or user namespaces" in waiting()
 
 
 def _sleepers() -> list[int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RuntimeFailure
 from reconciler.runtime import cri
+from reconciler.runtime.process import compatibility
 from reconciler.runtime.process import images as image_names
 from reconciler.runtime.process.commands import Command
 from reconciler.runtime.process.connection import Connection
@@ -103,6 +104,7 @@ class ProcessRuntime:
         self._commands: dict[int, asyncio.Future[int]] = {}
         self._codes: dict[int, int] = {}
         self._problem = ""
+        self._speaks = protocol.OURS.speaks
         self._has_memory_directories = False
         self._rootless = os.getuid() != 0
 
@@ -161,6 +163,7 @@ class ProcessRuntime:
             )
         self._network.learn(info)
         self._problem = str(info["problem"])
+        self._speaks = theirs.speaks
         self._has_memory_directories = bool(info.get("memory_directories"))
 
     async def close(self) -> None:
@@ -199,6 +202,7 @@ class ProcessRuntime:
         return fds[0] if fds else None
 
     async def create_container(self, sandbox_id: str, config: cri.ContainerConfig) -> str:
+        compatibility.check(config, self._root_filesystem, self._speaks)
         asked = plain(config)
         asked["argv"] = [*config.command, *config.args]
         if not config.command:

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.errors import RuntimeFailure
+from reconciler.runtime.cri import ContainerConfig, Mount, Security
 from reconciler.runtime.process import ProcessRuntime
 from reconciler.runtime.process.connection import socket_path
 from reconciler.runtime.process.supervisor.protocol import OURS, Protocol
@@ -74,6 +75,33 @@ async def test_others_are_left_alone_and_the_user_is_told_what_to_do(tmp_path: P
     assert asked == ["info"]
     for part in ("pid 4711", f"{newer - 1} to {newer}", "run on untouched", "reconciler down"):
         assert part in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "part"),
+    [
+        (ContainerConfig("main", "app", security=Security(read_only_root=True)), "read_only_root"),
+        (ContainerConfig("main", "app", security=Security(seccomp="RuntimeDefault")), "seccomp"),
+        (
+            ContainerConfig("main", "app", mounts=(Mount("/data", "/srv", sub_path="a"),)),
+            "sub_path",
+        ),
+    ],
+)
+async def test_what_an_older_supervisor_would_leave_out_is_not_asked_of_it(
+    tmp_path: Path, config: ContainerConfig, part: str
+) -> None:
+    async with supervisor(tmp_path, protocol=1, oldest_protocol=1) as asked:
+        runtime = ProcessRuntime(tmp_path, clock=SystemClock())
+        await runtime.open()
+        plain = config._replace(command=("true",), mounts=(), security=Security(run_as_user=7))
+        await runtime.create_container("box", plain)
+        with pytest.raises(RuntimeFailure, match=f"would leave out {part}") as told:
+            await runtime.create_container("box", config._replace(command=("true",)))
+        assert told.value.reason == "CreateContainerError"
+        assert await runtime.memory_directory("box", "/tmp", 0) is None
+        await runtime.close()
+    assert asked == ["info", "create"]
 
 
 def test_either_side_may_be_the_older_one() -> None:

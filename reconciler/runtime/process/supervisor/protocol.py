@@ -28,8 +28,8 @@ class Protocol(NamedTuple):
         return self.speaks >= other.oldest and other.speaks >= self.oldest
 
 
-#: This version's.
-OURS = Protocol(speaks=1, oldest=1)
+#: This version's. Since 2 a supervisor honours all of ``cri.Security`` and of ``cri.Mount``: see ``compatibility``.
+OURS = Protocol(speaks=2, oldest=1)
 
 
 def told(info: dict[str, Any]) -> Protocol:
