@@ -11,6 +11,7 @@ from reconciler.config.log import Log
 from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
 from reconciler.config.notifications import Notification
+from reconciler.config.pod_security import PodSecurity
 from reconciler.config.runtime import Image, ProcessRuntime, Runtime
 from reconciler.config.validate import Validate
 from reconciler.config.webhook import Webhook
@@ -23,6 +24,7 @@ __all__ = [
     "Metrics",
     "Network",
     "Notification",
+    "PodSecurity",
     "ProcessRuntime",
     "Runtime",
     "Validate",

@@ -9,6 +9,7 @@ from reconciler.config.log import Log
 from reconciler.config.metrics import Metrics
 from reconciler.config.network import Network
 from reconciler.config.notifications import Notification  # noqa: TC001 - msgspec reads annotations when it runs
+from reconciler.config.pod_security import PodSecurity
 from reconciler.config.runtime import Runtime
 from reconciler.config.validate import Validate
 from reconciler.config.webhook import Webhook
@@ -21,6 +22,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ca
     """
 
     runtime: Runtime = Runtime()
+    pod_security: PodSecurity = PodSecurity()
     network: Network = Network()
     log: Log = Log()
     metrics: Metrics = Metrics()

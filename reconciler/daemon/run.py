@@ -142,7 +142,11 @@ class _Daemon:
         network = self._runtime.network
         store = SqliteStore(options.state_dir / "cluster.db")
         self._registry = Registry(
-            store, clock=clock, entropy=entropy, service_cidr=network.service_cidr
+            store,
+            clock=clock,
+            entropy=entropy,
+            service_cidr=network.service_cidr,
+            pod_security_level=options.config.pod_security.enforce,
         )
         await self._registry.start()
         stack.push_async_callback(self._registry.close)

@@ -24,7 +24,15 @@ from reconciler.errors import (
     AlreadyExists,
     BadRequest,
 )
-from reconciler.registry import admission, defaults, naming, reads, refusals, strategy
+from reconciler.registry import (
+    admission,
+    defaults,
+    naming,
+    pod_security,
+    reads,
+    refusals,
+    strategy,
+)
 from reconciler.registry.allocation import ServiceAllocator
 from reconciler.registry.log import RevisionLog
 from reconciler.registry.measures import held
@@ -58,8 +66,10 @@ class Registry:
         clock: Clock,
         entropy: Entropy,
         service_cidr: str = "10.96.0.0/12",
+        pod_security_level: str = "privileged",
     ) -> None:
         self._clock = clock
+        self._pod_security_level = pod_security_level
         self._entropy = entropy
         self._store = store
         self._services = ServiceAllocator(service_cidr)
@@ -202,6 +212,8 @@ class Registry:
         defaults.fill_classes(obj, kind, self._listed)
         admission.default(obj)
         refusals.refuse(kind, key.name, admission.validate_create(obj))
+        if kind is kinds.POD:
+            pod_security.check(obj, self._log.head, self._pod_security_level)
         if kind is kinds.SERVICE:
             self._services.fill(obj, None, hold=not dry_run)
         if owners is None and manager:
@@ -355,6 +367,8 @@ class Registry:
         strategy.prepare_update(after, before, kind)
         if changed or after["metadata"] != before["metadata"]:
             refusals.refuse(kind, key.name, admission.validate_update(before, after))
+        if changed and kind is kinds.POD:
+            pod_security.check(after, self._log.head, self._pod_security_level)
         if changed and kind is kinds.PERSISTENT_VOLUME_CLAIM:
             defaults.check_growth(before, after, self._log.head)
         if changed and kind is kinds.SERVICE:
