@@ -131,6 +131,16 @@ class ContainerConfig(NamedTuple):
     labels: Mapping[str, str] = {}
 
 
+class ContainerStats(NamedTuple):
+    """What a running container has used: CPU time in nanoseconds since it started, memory (working set) in bytes."""
+
+    id: str
+    pod_uid: str
+    name: str
+    cpu: int
+    memory: int
+
+
 class SandboxStatus(NamedTuple):
     """A sandbox as it stands. ``ip`` is empty only for a sandbox that is not ready."""
 
@@ -308,6 +318,10 @@ class Runtime(Protocol):
 
     async def containers(self, pod_uid: str | None = None) -> list[ContainerStatus]:
         """List the containers of one Pod, or all (CRI ListContainers and ContainerStatus in one)."""
+        ...
+
+    async def stats(self, pod_uid: str | None = None) -> list[ContainerStats]:
+        """Tell what the running containers of one Pod, or of all, use (CRI ListContainerStats); none where nothing is measured."""
         ...
 
     async def exec_sync(

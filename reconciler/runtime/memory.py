@@ -16,6 +16,7 @@ from reconciler.errors import RuntimeFailure
 from reconciler.runtime.cri import (
     ContainerConfig,
     ContainerState,
+    ContainerStats,
     ContainerStatus,
     ExecResult,
     RuntimeEvent,
@@ -286,6 +287,9 @@ class MemoryRuntime:
             return [c.status for c in self._containers.values()]
         sandboxes = self._by_pod.get(pod_uid, {})
         return [c.status for s in sandboxes.values() for c in s.containers.values()]
+
+    async def stats(self, pod_uid: str | None = None) -> list[ContainerStats]:  # noqa: ARG002
+        return []  # what does not run uses nothing
 
     async def exec_sync(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 _CONTAINER = (
     "name", "image", "imagePullPolicy", "command", "args", "workingDir", "env", "envFrom", "ports",
     "volumeMounts", "lifecycle", "restartPolicy", "restartPolicyRules",
-    "resources.requests", "terminationMessagePath", "terminationMessagePolicy",
+    "resources.requests", "resources.limits.cpu", "resources.limits.memory", "terminationMessagePath", "terminationMessagePolicy",
     "securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.runAsNonRoot",
     "securityContext.allowPrivilegeEscalation", "securityContext.capabilities", "securityContext.privileged",
     "securityContext.readOnlyRootFilesystem", "securityContext.procMount", "securityContext.seccompProfile.type",
@@ -51,6 +51,11 @@ HONOURED = frozenset(
 #: What is not honoured where the daemon is an ordinary user's: a user namespace has no groups to give.
 NEEDS_ROOT = frozenset(
     f"spec.securityContext.{field}" for field in ("supplementalGroups", "supplementalGroupsPolicy")
+)
+
+#: What is not honoured where no control group can be made: nothing else divides CPU time.
+NEEDS_CONTROL_GROUPS = frozenset(
+    f"spec.{kind}.resources.limits.cpu" for kind in ("containers", "initContainers")
 )
 
 #: What is not honoured either where ordinary users may make no namespaces.

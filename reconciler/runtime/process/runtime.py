@@ -13,7 +13,12 @@ from reconciler.runtime.process import compatibility
 from reconciler.runtime.process import images as image_names
 from reconciler.runtime.process.commands import Command
 from reconciler.runtime.process.connection import Connection
-from reconciler.runtime.process.fields import HONOURED, NEEDS_NAMESPACES, NEEDS_ROOT
+from reconciler.runtime.process.fields import (
+    HONOURED,
+    NEEDS_CONTROL_GROUPS,
+    NEEDS_NAMESPACES,
+    NEEDS_ROOT,
+)
 from reconciler.runtime.process.supervisor import protocol
 
 if TYPE_CHECKING:
@@ -106,6 +111,7 @@ class ProcessRuntime:
         self._problem = ""
         self._speaks = protocol.OURS.speaks
         self._has_memory_directories = False
+        self._resources: dict[str, bool] = {}
         self._rootless = os.getuid() != 0
 
     @property
@@ -118,9 +124,10 @@ class ProcessRuntime:
 
     @property
     def honoured_fields(self) -> frozenset[str]:
+        honoured = HONOURED if self._resources.get("cpu") else HONOURED - NEEDS_CONTROL_GROUPS
         if self._problem:
-            return HONOURED - NEEDS_ROOT - NEEDS_NAMESPACES
-        return HONOURED - NEEDS_ROOT if self._rootless else HONOURED
+            return honoured - NEEDS_ROOT - NEEDS_NAMESPACES
+        return honoured - NEEDS_ROOT if self._rootless else honoured
 
     @property
     def default_user(self) -> int:
@@ -165,6 +172,7 @@ class ProcessRuntime:
         self._problem = str(info["problem"])
         self._speaks = theirs.speaks
         self._has_memory_directories = bool(info.get("memory_directories"))
+        self._resources = dict(info.get("resources") or {})
 
     async def close(self) -> None:
         self._connection.close()
@@ -225,6 +233,11 @@ class ProcessRuntime:
 
     async def containers(self, pod_uid: str | None = None) -> list[cri.ContainerStatus]:
         return [_container(c) for c in await self._connection.call("containers", uid=pod_uid)]
+
+    async def stats(self, pod_uid: str | None = None) -> list[cri.ContainerStats]:
+        if not self._resources:
+            return []  # a supervisor of before measures nothing
+        return [cri.ContainerStats(**s) for s in await self._connection.call("stats", uid=pod_uid)]
 
     async def exec_sync(
         self, container_id: str, command: tuple[str, ...], timeout_seconds: float

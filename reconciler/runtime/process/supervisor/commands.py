@@ -7,7 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from . import isolation, spawn
+from . import cgroups, isolation, spawn
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Commands:
             raise Failure(f"container {record['name']} is not running")
         ours, theirs = ([], None) if request["tty"] else _pipes()
         sandbox = self._state.sandboxes[record["sandbox_id"]]
+        doors = cgroups.doors(record.get("cgroups") or {})
         wanted = isolation.namespaces(sandbox, isolated=self._node.isolated)
         try:
             pid, terminal = spawn.command(
@@ -41,13 +42,14 @@ class Commands:
                 theirs,
                 isolation.host_of(self._node),
                 namespaces=tuple(dict.fromkeys((*wanted, "mnt"))) if wanted else (),
+                doors=doors,
             )
         except OSError as error:
             for fd in ours:
                 os.close(fd)
             raise Failure(error.strerror or str(error), "StartError") from None
         finally:
-            for fd in theirs or ():
+            for fd in [*(theirs or ()), *doors]:
                 os.close(fd)
         if terminal >= 0:
             ours = [terminal]

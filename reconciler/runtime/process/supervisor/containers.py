@@ -8,17 +8,19 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import isolation, members, output, records, spawn
+from . import cgroups, isolation, members, output, records, spawn
+from .processes import Processes
 from .verbs import Failure
 
 if TYPE_CHECKING:
     from .loopback import LoopbackNetwork
     from .node import NodeNetwork
+    from .resources import Resources
     from .state import Record, State
     from .verbs import Loop, Reply, Request
 
 #: What of a record is the supervisor's own business.
-_PRIVATE = ("config", "process", "mount_namespace", "marked")
+_PRIVATE = ("config", "process", "mount_namespace", "marked", "cgroups")
 
 
 class Live:
@@ -38,8 +40,10 @@ class Containers:
         node: NodeNetwork | LoopbackNetwork,
         loop: Loop,
         hidden: tuple[str, ...],
+        resources: Resources,
     ) -> None:
         self._state = state
+        self._resources = resources
         self._node = node
         self._loop = loop
         self._hidden = hidden
@@ -90,7 +94,14 @@ class Containers:
             reply()
             return
         self.attach(record)
-        process, descriptors = self._fork(record)
+        try:
+            self._resources.give(record)
+            process, descriptors = self._fork(record)
+            cgroups.enter(record["cgroups"], process.pid)
+        except OSError as refused:
+            why = f"resources: {refused.strerror}"
+            self.finish(record, 127 << 8, "StartError", why)
+            raise Failure(why, "StartError") from None
         record |= {
             "state": "CONTAINER_RUNNING",
             "started_at": time.time(),
@@ -162,9 +173,12 @@ class Containers:
         live.output.close()
         code = 137 if status is None else os.waitstatus_to_exitcode(status)
         if not reason:
-            reason = (
-                "ContainerStatusUnknown" if status is None else "Error" if code else "Completed"
-            )
+            if code and self._resources.was_oom_killed(record):
+                reason = "OOMKilled"
+            elif status is None:
+                reason = "ContainerStatusUnknown"
+            else:
+                reason = "Error" if code else "Completed"
         record |= {
             "state": "CONTAINER_EXITED",
             "finished_at": time.time(),
@@ -175,6 +189,7 @@ class Containers:
             "pid": 0,
         }
         record.pop("config", None)
+        self._resources.take_back(record)
         self._state.save(record)
         for reply in live.waiting:
             reply()
@@ -233,6 +248,21 @@ class Containers:
                 if request["uid"] in (None, record["pod_uid"])
             ]
         )
+
+    def stats(self, request: Request, reply: Reply) -> None:
+        """Tell what running containers have used (CRI ListContainerStats)."""
+        processes = Processes()
+        found = []
+        for key in self._live:
+            record = self._state.containers[key]
+            if record["state"] != "CONTAINER_RUNNING":
+                continue
+            if request["uid"] not in (None, record["pod_uid"]):
+                continue
+            used = self._resources.usage(record, processes)
+            if used is not None:
+                found.append(used | {k: record[k] for k in ("id", "pod_uid", "name")})
+        reply(found)
 
     def reopen_log(self, request: Request, reply: Reply) -> None:
         self._state.container(request["container"])

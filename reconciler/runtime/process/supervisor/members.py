@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import records
+from . import cgroups, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,9 @@ MARK = "RECONCILER_CONTAINER"
 
 def kill_all(record: dict[str, Any], holder: dict[str, Any]) -> None:
     """Kill every process of a container of the Pod that ``holder`` holds; returns when none is left."""
+    groups = record.get("cgroups")
+    if groups and cgroups.kill(groups):
+        return
     belongs = _membership(record, holder)
     if belongs is None:
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from . import adoption, protocol, records
 from .commands import Commands
 from .containers import Containers
+from .resources import Resources
 from .sandboxes import Sandboxes
 from .state import State
 from .verbs import Failure
@@ -30,7 +31,8 @@ class Pods:
         self._root = root
         self._node = node
         state = State(root, loop)
-        self._containers = Containers(state, node, loop, hidden)
+        self._resources = Resources(root, loop)
+        self._containers = Containers(state, node, loop, hidden, self._resources)
         self._sandboxes = Sandboxes(state, node, self._containers)
         self._commands = Commands(state, node, loop)
         for record in list(state.containers.values()):
@@ -49,6 +51,7 @@ class Pods:
             "stop": self._containers.stop,
             "remove": self._containers.remove,
             "containers": self._containers.list,
+            "stats": self._containers.stats,
             "reopen_log": self._containers.reopen_log,
             "exec": self._commands.run,
             "kill_command": self._commands.kill,
@@ -72,6 +75,7 @@ class Pods:
                 "isolated": node.isolated,
                 "memory_directories": node.isolated,
                 "problem": node.problem,
+                "resources": self._resources.told(),
             }
         )
 
@@ -83,4 +87,5 @@ class Pods:
         if self._sandboxes.any_ready():
             raise Failure("sandboxes are left: stop them first")
         self._node.end()
+        self._resources.end()
         records.forget(self._root / "node.json")

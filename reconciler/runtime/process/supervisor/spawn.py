@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import shutil
 import socket
 import termios
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import forks, identity, mounts
 from . import namespaces as ns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _FLAGS = {"uts": ns.NEWUTS, "ipc": ns.NEWIPC, "net": ns.NEWNET, "mnt": ns.NEWNS}
 
@@ -32,6 +36,8 @@ def _execute(
     home = identity.assume(config.get("security") or {}, host, user_namespace)
     env.setdefault("HOME", home)
     os.umask(0o022)
+    if most := config.get("data_limit"):
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     program = shutil.which(argv[0], path=env["PATH"])
     if program is None:
         here = os.path.exists(argv[0]) and "/" in argv[0]  # noqa: PTH110
@@ -148,8 +154,9 @@ def command(
     host: identity.Host,
     *,
     namespaces: tuple[str, ...],
+    doors: Sequence[int] = (),
 ) -> tuple[int, int]:
-    """Start a command in these namespaces of a container; raises ``OSError``.
+    """Start a command in these namespaces of a container, and through ``doors`` in its groups; raises ``OSError``.
 
     ``streams``: None = a terminal, made inside. Returns its pid, and the terminal's other side or -1.
     """
@@ -163,6 +170,8 @@ def command(
         try:
             forks.fresh_signals()
             os.setsid()
+            for fd in doors:
+                os.write(fd, b"0")
             for fd, flag in handles:
                 ns.setns(fd, flag)
             _standard(*(streams or _terminal(far)))
