@@ -56,6 +56,7 @@ def sandbox_config(
         host_network=bool(spec.get("hostNetwork")),
         host_pid=bool(spec.get("hostPID")),
         host_ipc=bool(spec.get("hostIPC")),
+        own_users=spec.get("hostUsers") is False,
         labels=meta.get("labels") or {},
         annotations=meta.get("annotations") or {},
     )

@@ -70,6 +70,7 @@ class SandboxConfig(NamedTuple):
     host_network: bool = False
     host_pid: bool = False
     host_ipc: bool = False
+    own_users: bool = False  # hostUsers false: the Pod's user ids are none of the host's accounts
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
 

@@ -29,7 +29,7 @@ _VOLUMES = tuple(
 )  # fmt: skip
 _POD = (
     *_VOLUMES, "restartPolicy", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "hostAliases",
-    "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "hostPID", "hostIPC",
+    "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "hostPID", "hostIPC", "hostUsers",
     "shareProcessNamespace", "nodeName", "nodeSelector",
     "affinity", "tolerations", "topologySpreadConstraints", "schedulerName", "priority", "priorityClassName",
     "enableServiceLinks", "serviceAccountName", "serviceAccount", "automountServiceAccountToken",
@@ -62,7 +62,7 @@ NEEDS_CONTROL_GROUPS = frozenset(
 NEEDS_NAMESPACES = frozenset(
     [f"spec.{field}" for field in (
         "hostAliases", "dnsConfig", "dnsPolicy", "hostname", "subdomain", "setHostnameAsFQDN",
-        "shareProcessNamespace", *_VOLUMES,
+        "shareProcessNamespace", "hostUsers", *_VOLUMES,
     )]
     + [
         f"spec.{kind}.{field}"

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import cgroups, isolation, members, output, records, spawn
+from . import cgroups, identity, isolation, members, output, records, spawn
 from .processes import Processes
 from .verbs import Failure
 
@@ -107,7 +107,8 @@ class Containers:
             "started_at": time.time(),
             "process": records.identity(process.pid),
             "pid": process.pid,
-            "config": {k: record["config"].get(k) for k in ("working_dir", "security", "env")},
+            "config": {k: record["config"].get(k) for k in ("working_dir", "security", "env")}
+            | {"users": self._state.sandboxes[record["sandbox_id"]].get("users", 0)},
         }
         self._state.save(record)
         self._children[process.pid] = record["id"]
@@ -126,10 +127,10 @@ class Containers:
     def _fork(self, record: Record) -> tuple[spawn.Container, list[int]]:
         """Return a container's process, which waits, and what is to be closed when it has gone its way."""
         sandbox = self._state.sandboxes[record["sandbox_id"]]
-        config = record["config"]
+        config = {**record["config"], "users": sandbox.get("users", 0)}
         user = None
         if os.getuid() == 0 and not self._node.rootless:
-            user = (config.get("security") or {}).get("run_as_user")
+            user = identity.host_user(config)
         streams = output.open_ends(self._state.directory(record), user)
         holder = sandbox["holder"]["pid"]
         handles = {

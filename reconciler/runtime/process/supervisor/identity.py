@@ -69,10 +69,17 @@ def _filter(security: dict[str, Any], wanted: frozenset[str]) -> bytes:
     return seccomp.program(wanted, os.uname().machine)
 
 
+def host_user(config: dict[str, Any]) -> int | None:
+    """Return which of the host's users a container is that does not run as the supervisor's."""
+    user: int | None = (config.get("security") or {}).get("run_as_user")
+    base: int = config.get("users") or 0
+    return base + (user or 0) if base else user
+
+
 def assume(security: dict[str, Any], host: Host, user_namespace: int = -1) -> str:
     """Become who the securityContext names, for good; returns their home directory. Raises ``OSError``.
 
-    ``user_namespace``: the fd of the one that the container has already, for a command that runs in it.
+    ``user_namespace``: the fd of the one to live in: its Pod's, or that which the container has already.
     """
     wanted = _capabilities(security)
     filter_program = _filter(security, wanted)
@@ -86,23 +93,22 @@ def assume(security: dict[str, Any], host: Host, user_namespace: int = -1) -> st
         return found.home
     group = security.get("run_as_group")
     group = found.gid if group is None else group
-    if host.rootless:
-        if user_namespace >= 0:
-            ns.setns(user_namespace, ns.NEWUSER)
-        elif user or group:
-            # One id can be had here, and it can be shown as any: the user's own files are the container's.
-            ns.enter_user_namespace(user or 0, group)
-    else:
+    if user_namespace >= 0:
+        ns.setns(user_namespace, ns.NEWUSER)
+    elif host.rootless and (user or group):
+        # One id can be had here, and it can be shown as any: the user's own files are the container's.
+        ns.enter_user_namespace(user or 0, group)
+    if not host.rootless:
         groups = {group, *(security.get("supplemental_groups") or ())}
         if not security.get("strict_groups"):
             groups |= set(found.groups)
         os.setgroups(sorted(groups))
-        os.setgid(group)
+        os.setresgid(group, group, group)
     if filter_program:
         seccomp.install(filter_program)
     capabilities.bound(wanted)
-    if user:
-        os.setresuid(user, user, user)
+    if user or not host.rootless:
+        os.setresuid(user or 0, user or 0, user or 0)
     capabilities.limit(frozenset() if user else wanted)
     if security.get("no_new_privileges"):
         ns.no_new_privileges()

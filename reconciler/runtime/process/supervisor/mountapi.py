@@ -9,7 +9,7 @@ import struct
 
 _EMPTY_PATH, _RECURSIVE, _CLONE = 0x1000, 0x8000, 1
 _FROM_EMPTY_PATH, _TO_EMPTY_PATH = 0x04, 0x40
-_READ_ONLY = 1
+_READ_ONLY, _ID_MAP = 1, 0x100000
 _NO_MAGIC_LINKS, _BENEATH = 0x02, 0x08
 MS_SLAVE = 1 << 19
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -48,6 +48,12 @@ def make_readonly(tree: int, *, recursive: bool) -> None:
 def make_writable(tree: int) -> None:
     """Allow writing through this one mount again."""
     _set(tree, struct.pack("4Q", 0, _READ_ONLY, 0, 0), recursive=False, what="mount writable")
+
+
+def map_ids(tree: int, user_namespace: int) -> None:
+    """Show the files of a detached tree as a user namespace has them: its 0 is their 0. Raises ``OSError``."""
+    attributes = struct.pack("4Q", _ID_MAP, 0, 0, user_namespace)
+    _set(tree, attributes, recursive=False, what="mount with mapped ids")
 
 
 def propagate(tree: int, kind: int) -> None:

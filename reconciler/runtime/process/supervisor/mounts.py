@@ -93,14 +93,25 @@ class _Volume:
         self.tree = -1
         self.directory = True
 
-    def hold(self) -> None:
-        """Copy its source's mounts, and settle who may write and what mounts of others come through."""
+    def hold(self, users: int) -> None:
+        """Copy its source's mounts, and settle who may write, as whom, and what mounts of others come through.
+
+        ``users``: the user namespace whose ids its files shall have, or -1.
+        """
         place = source(self.asked)
         try:
             self.tree = mountapi.clone_tree(place, self.asked["from"])
         finally:
             os.close(place)
         self.directory = mountapi.is_directory(self.tree)
+        if users >= 0:
+            try:
+                mountapi.map_ids(self.tree, users)
+            except OSError as error:
+                raise OSError(
+                    error.errno,
+                    f"{self.to} cannot be mounted with hostUsers: false: the file system of {self.asked['from']} maps no ids",
+                ) from None
         if self.asked.get("propagation"):
             mountapi.propagate(self.tree, mountapi.MS_SLAVE)
         if self.asked["readonly"]:
@@ -110,8 +121,8 @@ class _Volume:
         mountapi.move_tree(self.tree, target, self.to)
 
 
-def build(view: dict[str, Any], staging: str) -> None:
-    """Enter a private mount namespace that shows what ``view`` says; raises ``OSError``.
+def build(view: dict[str, Any], staging: str, users: int = -1) -> None:
+    """Enter a private mount namespace that shows what ``view`` says to a user namespace; raises ``OSError``.
 
     ``view``: ``mounts`` (``to``, ``from``, ``sub_path``, ``readonly``, ``recursive``, ``propagation``), ``hidden`` paths,
     ``own_devices`` (a /dev of its own), ``private`` directories (empty ones instead of the host's), ``masked`` (what of /proc
@@ -122,11 +133,11 @@ def build(view: dict[str, Any], staging: str) -> None:
     volumes = [_Volume(mount) for mount in sorted(view["mounts"], key=lambda m: len(m["to"]))]
     for volume in volumes:
         if volume.asked.get("propagation"):
-            volume.hold()  # while it is still a peer of the host's
+            volume.hold(users)  # while it is still a peer of the host's
     ns.mount("none", "/", "", ns.MS_REC | ns.MS_PRIVATE)
     for volume in volumes:
         if not volume.asked.get("propagation"):
-            volume.hold()
+            volume.hold(users)
     if view.get("own_devices"):
         devices.lay()
     outer, nested = _mount_points(volumes, staging, view.get("private") or [])

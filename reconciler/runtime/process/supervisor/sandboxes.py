@@ -8,7 +8,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import etc, holders, isolation, records
+from . import etc, holders, isolation, records, users
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Sandboxes:
             "holder": records.identity(holder),
             "host_network": config["host_network"],
             "namespaces": isolation.made(config, own),
+            "users": self._users(config),
             "log_directory": config["log_directory"],
         }
         directory = state.directory(record)
@@ -80,6 +81,12 @@ class Sandboxes:
         state.save(record)
         state.changed(record)
         return record
+
+    def _users(self, config: dict[str, Any]) -> int:
+        """Return the first of a Pod's own ids; 0 where it has none, or an ordinary user's one id is all there is."""
+        if not config.get("own_users") or self._node.rootless:
+            return 0
+        return users.take([s.get("users", 0) for s in self._state.sandboxes.values()])
 
     def stop(self, request: Request, reply: Reply) -> None:
         record = self._state.sandboxes.get(request["sandbox"])

@@ -11,7 +11,7 @@ import socket
 import termios
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import forks, identity, mounts
+from . import forks, identity, mounts, users
 from . import namespaces as ns
 
 if TYPE_CHECKING:
@@ -105,11 +105,12 @@ class Container:
                         ns.setns(handles[name], flag)
                 _standard(*streams)
                 forks.close_all_but(child_report)
+                users_of_pod = users.make(config["users"]) if config.get("users") else -1
                 if config["view"] is not None:
-                    mounts.build(config["view"], staging)
+                    mounts.build(config["view"], staging, users_of_pod)
                     own = os.readlink("/proc/self/ns/mnt")  # noqa: PTH115
                     os.write(child_report, b"N" + own.encode() + b"\n")
-                _execute(config["argv"], config, host)
+                _execute(config["argv"], config, host, users_of_pod)
             except OSError as error:
                 _fail(child_report, error)
             except BaseException as error:  # noqa: BLE001 - nothing of the parent may run in the child
@@ -178,7 +179,7 @@ def command(
             forks.close_all_but(child_report, *([user_namespace] if user_namespace >= 0 else []))
             if streams is None:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            _give_streams((config.get("security") or {}).get("run_as_user"))
+            _give_streams(identity.host_user(config))
             _execute(argv, config, host, user_namespace)
         except OSError as error:
             _fail(child_report, error)
