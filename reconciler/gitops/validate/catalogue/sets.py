@@ -76,6 +76,11 @@ REFERENCES = (
          spec_of("policy/v1", "PodDisruptionBudget", "minAvailable: 1", "selector: {matchLabels: {app: web}}")),
     Rule("reference/unmounted-volume", "warning", "Volumes without mounts", "No container mounts it.",
          pod("volumes: [{name: data, emptyDir: {}}]")),
+    Rule("reference/pod-security", "error", "What a Namespace refuses",
+         "The Namespace's label `pod-security.kubernetes.io/enforce` does not allow what the Pod asks for. Of a template it is a warning: "
+         "the workload is taken, and its Pods are refused.",
+         flat("v1", "Namespace", meta="name: shop, labels: {pod-security.kubernetes.io/enforce: baseline}") + "---\n"
+         + pod("hostNetwork: true", meta="name: web, namespace: shop")),
     Rule("reference/namespace", "warning", "Namespaces",
          "The set brings Namespaces of its own, and this one is not among them: misspelt?",
          flat("v1", "Namespace", meta="name: shop") + "---\n" + flat("v1", "ConfigMap", meta="name: a, namespace: shpo")),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api.objects import Key, Object
 from reconciler.gitops.validate.references.facts import key_of
+from reconciler.gitops.validate.references.security import check_pod_security
 from reconciler.gitops.validate.references.selected import check_selectors
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def check_references(
     yield from _check_namespaces(documents, facts, known)
     yield from _check_conflicts(documents, facts)
     yield from check_selectors(documents, facts)
+    yield from check_pod_security(documents, facts)
 
 
 def _check(document: Document, reference: Reference, known: _Set) -> Iterator[Finding]:

@@ -210,3 +210,31 @@ def test_what_a_file_by_itself_cannot_show_is_asked_only_of_a_set() -> None:
     text = pod("readinessProbe: {httpGet: {port: web}}")
     assert findings(text) == [("reference/probe-port", "warning", 5)]
     assert findings(text, references=False) == []
+
+
+_NAMESPACE = (
+    "apiVersion: v1\nkind: Namespace\n"
+    "metadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: %s}}\n---\n"
+)
+_PLAIN = (
+    "apiVersion: %s\nkind: %s\nmetadata: {name: web, namespace: %s}\nspec:\n%s"
+    "      containers: [{name: c, image: i}]\n"
+)
+_TEMPLATE = "  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "namespace", "severities"),
+    [
+        ("restricted", "Deployment", "shop", ["warning"]),
+        ("restricted", "Pod", "shop", ["error"]),
+        ("baseline", "Pod", "shop", []),
+        ("restricted", "Pod", "default", []),
+    ],
+)
+def test_what_a_namespace_of_the_set_will_refuse_is_told_before(
+    level: str, kind: str, namespace: str, severities: list[str]
+) -> None:
+    version, inside = ("v1", "") if kind == "Pod" else ("apps/v1", _TEMPLATE)
+    found = findings(_NAMESPACE % level + _PLAIN % (version, kind, namespace, inside))
+    assert [s for rule, s, _ in found if rule == "reference/pod-security"] == severities
