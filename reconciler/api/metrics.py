@@ -34,6 +34,22 @@ class MetricsSource(Protocol):
         ...
 
 
+class NodeUsage(NamedTuple):
+    """What a whole machine uses, its own programs too; ``at`` and ``window`` as in ``PodUsage``."""
+
+    at: float
+    window: float
+    usage: Usage
+
+
+class UsageSource(MetricsSource, Protocol):
+    """Knows the node, too: what metrics.k8s.io is answered from."""
+
+    def node(self, name: str) -> NodeUsage | None:
+        """Return what a node uses; None where it has not been measured."""
+        ...
+
+
 class NotMeasured:
     """Knows nothing of any Pod."""
 

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 _VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 
 
-def add_routes(app: web.Application) -> None:
-    """Add the discovery paths."""
+#: The groups of those who answer for themselves, and not from the table of kinds: (group, version).
+OTHERS = web.AppKey("others", tuple[tuple[str, str], ...])
+
+
+def add_routes(app: web.Application, *others: tuple[str, str]) -> None:
+    """Add the discovery paths; ``others`` are groups (with their version) of which others tell the resources."""
+    app[OTHERS] = others
     app.router.add_get("/api", _core)
     app.router.add_get("/apis", _groups)
     app.router.add_get("/api/{version}", _resources)
@@ -27,8 +32,8 @@ async def _core(_: web.Request) -> web.Response:
     return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
 
 
-async def _groups(_: web.Request) -> web.Response:
-    groups = sorted({(k.group, k.version) for k in kinds.KINDS if k.group})
+async def _groups(request: web.Request) -> web.Response:
+    groups = sorted({*((k.group, k.version) for k in kinds.KINDS if k.group), *request.app[OTHERS]})
     found = []
     for group, version in groups:
         entry = {"groupVersion": f"{group}/{version}", "version": version}

@@ -18,8 +18,9 @@ from reconciler.api import kinds
 from reconciler.api.client import Client, DeleteOptions, PatchType, Propagation
 from reconciler.api.objects import GroupVersionKind
 from reconciler.api.requests import PlanRequest
-from reconciler.apiserver import discovery, scale
+from reconciler.apiserver import discovery, metrics, scale
 from reconciler.apiserver.eviction import evict_pod
+from reconciler.apiserver.metrics import MetricsHandlers
 from reconciler.apiserver.pods import PodHandlers
 from reconciler.apiserver.pods import number as _number
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.api.kinds import Kind
+    from reconciler.api.metrics import UsageSource
     from reconciler.api.node import NodeAgent
     from reconciler.apiserver.observing import Observing
     from reconciler.clock import Clock
@@ -52,6 +54,7 @@ class ApiServer:
         observing: Observing | None = None,
         plan: Callable[[str, PlanRequest], Awaitable[dict[str, Any]]] | None = None,
         stop_serving: Callable[[], Awaitable[None]] | None = None,
+        usage: UsageSource | None = None,
     ) -> None:
         self._client = client
         self._version = version
@@ -61,6 +64,7 @@ class ApiServer:
         self._plan = plan
         self._clock = clock
         self._stop_serving = stop_serving
+        self._metrics = MetricsHandlers(client, usage) if usage is not None else None
         self._pods = PodHandlers(agent, clock) if agent is not None else None
         self.ready = asyncio.Event()
 
@@ -92,7 +96,11 @@ class ApiServer:
         app.router.add_get("/reconciler/applications/{name}/plan", self._show_plan)
         app.router.add_post("/reconciler/stop-serving", self._end_serving)
         app.router.add_post("/reconciler/shutdown", self._shut_down)
-        discovery.add_routes(app)
+        if self._metrics is not None:
+            self._metrics.add_routes(app)
+            discovery.add_routes(app, (metrics.GROUP, metrics.VERSION))
+        else:
+            discovery.add_routes(app)
         if self._pods is not None:
             pod = "/api/v1/namespaces/{namespace}/pods/{name}"
             app.router.add_get(f"{pod}/log", self._pods.log)

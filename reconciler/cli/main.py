@@ -34,6 +34,7 @@ VERBS = {
     "logs": "Print a container's log.",
     "exec": "Run a command in a container.",
     "events": "List Events.",
+    "top": "Show what nodes and Pods use.",
     "rollout": "Show, undo or restart a rollout.",
     "scale": "Set a workload's number of replicas.",
     "delete": "Delete objects.",

@@ -63,6 +63,16 @@ class HttpClient:
         found: dict[str, Any] = await self._call("GET", path, query=asked.to_query())
         return found
 
+    async def usage(
+        self, what: str, namespace: str | None = None, labels: str = ""
+    ) -> list[Object]:
+        """Return the NodeMetrics or PodMetrics (``nodes``, ``pods``) that were measured last."""
+        scope = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        query = {"labelSelector": labels} if labels else {}
+        found = await self._call("GET", f"/apis/metrics.k8s.io/v1beta1{scope}/{what}", query=query)
+        items: list[Object] = found["items"]
+        return items
+
     async def stop_serving(self) -> None:
         """End the daemon's proxy: Services and Ingress are not served any more, nothing that ends is waited for."""
         await self._call("POST", "/reconciler/stop-serving")

@@ -25,6 +25,21 @@ def memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def usage() -> tuple[int, int]:
+    """Return (CPU time in nanoseconds since boot, bytes of memory in use) of this machine."""
+    with open("/proc/stat") as file:  # noqa: PTH123
+        user, nice, system, _, _, *more = map(int, file.readline().split()[1:8])
+    ticks = user + nice + system + sum(more)
+    figures = {}
+    with open("/proc/meminfo") as file:  # noqa: PTH123
+        for line in file:
+            name, _, rest = line.partition(":")
+            figures[name] = int(rest.split()[0]) * 1024
+    return ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK")), figures["MemTotal"] - figures[
+        "MemAvailable"
+    ]
+
+
 def address_for(listen: str) -> str:
     """Return the address at which others reach what listens on ``listen``."""
     return listen if listen not in ("0.0.0.0", "::") else _own_address()  # noqa: S104 - compared, not bound

@@ -43,7 +43,7 @@ from reconciler.gitops import engine
 from reconciler.gitops.generate import AgeKeys
 from reconciler.gitops.history import FileHistory
 from reconciler.gitops.source import Sources
-from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet
+from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet, PodUsages
 from reconciler.proxy import ProxyLink
 from reconciler.registry import Registry
 from reconciler.runtime.memory import MemoryRuntime
@@ -155,7 +155,8 @@ class _Daemon:
         await seeds.apply(self._registry, seeded)
         net = options.config.network
         address = machine.address_for(net.listen)
-        controllers = (*all_controllers(address=address), Scheduler())
+        self._usage = PodUsages(self._runtime, node, machine.usage, self._clock)
+        controllers = (*all_controllers(address=address, metrics=self._usage), Scheduler())
         kinds = dict.fromkeys(
             [*required_kinds(controllers), *KINDS, *ProxyLink.KINDS, *engine.KINDS]
         )
@@ -217,7 +218,7 @@ class _Daemon:
             self._registry, agent=self._kubelet, clock=clock, version=__version__,
             details=self.details, shutdown=self.shutdown, observing=observing,
             plan=self._engine.plan,
-            stop_serving=self.stop_serving,
+            stop_serving=self.stop_serving, usage=self._usage,
         )  # fmt: skip
         self._reloader = Reloader(options, self._registry)
         if options.config.metrics.listen:
@@ -253,6 +254,7 @@ class _Daemon:
             if self._kubelet.losses:
                 await losses.doubt(self._registry, self._applications())
             start("controllers", self._plane.run())
+            start("usage", self._usage.run())
             start("sources", self._sources.run())
             if self._notify is not None:
                 start("notifications", self._notify.run())

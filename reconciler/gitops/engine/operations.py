@@ -221,5 +221,8 @@ def _waits_for_consumer(key: Key, health: healths.Health) -> bool:
 
 
 def _is_final(key: Key, health: healths.Health) -> bool:
-    """Whether waiting longer is no use. A Pod that crashes may come up yet; a Job or a rollout that failed has."""
-    return health.status == healths.DEGRADED and key.kind != "Pod"
+    """Whether waiting longer is no use. A Job or a rollout that failed has.
+
+    A Pod that crashes may come up yet, and an autoscaler gets its figures only once Pods have run for a while.
+    """
+    return health.status == healths.DEGRADED and key.kind not in ("Pod", "HorizontalPodAutoscaler")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.runtime.cri import ContainerState, Resources
-from reconciler.runtime.process.supervisor import limits
+from reconciler.runtime.process.supervisor import limits, resources
 from reconciler.runtime.process.supervisor.cgroups import Hierarchy
 from tests.unit.runtime.running import ended, log, run, running, shell
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reconciler.runtime.process import ProcessRuntime
 
 PYTHON = sys.executable
@@ -132,21 +131,25 @@ async def test_no_group_is_left_behind(
     runtime: ProcessRuntime, tmp_path: Path, enforced: set[str]
 ) -> None:
     needs(enforced, "memory")
-    container = await run(runtime, tmp_path, shell("sleep 3600 & exit 0"))
+    name = resources.name_of(tmp_path / "runtime")
+    container = await run(runtime, tmp_path, shell("sleep 3600"))
+    assert _groups(name)
+    await runtime.stop_container(container, 0)
     await ended(runtime, container)
     async with asyncio.timeout(20):
-        while left := [*_groups(container)]:
+        while _groups(name):
             await asyncio.sleep(0.05)
-    assert not left
 
 
-def _groups(container: str) -> list[str]:
-    found = []
-    for folder, names, _ in os.walk("/sys/fs/cgroup"):
-        found += [f"{folder}/{n}" for n in names if n == container]
-        if folder.count("/") > 6:
-            names.clear()
-    return found
+def _groups(name: str) -> list[Path]:
+    """Return the groups of containers below a name, in whichever hierarchy."""
+    return [
+        group
+        for folder, names, _ in os.walk("/sys/fs/cgroup")
+        if name in names
+        for group in (Path(folder) / name).iterdir()
+        if group.is_dir()
+    ]
 
 
 @given(st.integers(0, 512_000), st.integers(1, 512_000), st.integers(1, 1 << 45))

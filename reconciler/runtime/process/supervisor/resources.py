@@ -20,13 +20,17 @@ _AGAIN = 1.0
 _TRIES = 30
 
 
+def name_of(root: Path) -> str:
+    """Return the name that a state directory's groups lie below, in every hierarchy."""
+    return f"reconciler-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
+
+
 class Resources:
     """Of one state directory's containers."""
 
     def __init__(self, root: Path, loop: Loop) -> None:
         self._loop = loop
-        name = f"reconciler-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
-        self._hierarchy = cgroups.Hierarchy(name)
+        self._hierarchy = cgroups.Hierarchy(name_of(root))
 
     def told(self) -> dict[str, bool]:
         """Return what can be enforced here. Without groups memory is limited for each process by itself."""
