@@ -101,6 +101,7 @@ async def _serve(
 ) -> None:
     from reconciler import telemetry
     from reconciler.clock import SystemClock, SystemEntropy
+    from reconciler.daemon import ownlog
     from reconciler.proxy import Proxy
     from reconciler.proxy.process import Predecessor, ProxyProcess, serve
     from reconciler.runtime.process import ProcessRuntime
@@ -121,9 +122,11 @@ async def _serve(
     process = ProxyProcess(
         make, path=path, identity=settings.identity, clock=clock, predecessor=Predecessor.find(path)
     )
+    quiet = asyncio.create_task(ownlog.keep(state_dir / "proxy.log", clock))
     try:
         await serve(process, listening)
     finally:
+        quiet.cancel()
         await runtime.close()
 
 

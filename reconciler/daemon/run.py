@@ -27,6 +27,7 @@ from reconciler.daemon import (
     losses,
     machine,
     migration,
+    ownlog,
     proxy,
     seeds,
     state,
@@ -243,6 +244,7 @@ class _Daemon:
                 self._tasks[name] = group.create_task(work, name=name)
 
             start("watchdog", self._notifier.watch())
+            start("log", ownlog.keep(self._options.state_dir / "daemon.log", self._clock))
             start("events", self._events.run())
             start("cache", self._cache.run())
             await self._cache.synced()

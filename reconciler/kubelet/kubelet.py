@@ -17,6 +17,7 @@ from reconciler.errors import (
     NotFound,
     ReconcilerError,
     RuntimeFailure,
+    Unavailable,
 )
 from reconciler.kubelet import logs, losses, probes
 from reconciler.kubelet.measures import KubeletMeasures
@@ -58,6 +59,8 @@ KINDS = (
 #: How often logs are looked at for rotation, and everything that runs is looked at again, in seconds.
 ROTATE_SECONDS = 10.0
 RELIST_SECONDS = 60.0
+#: How soon the node is registered again where the store refuses it, in seconds.
+REGISTER_SECONDS = 1.0
 
 
 class Kubelet:
@@ -123,6 +126,15 @@ class Kubelet:
                 self._volume_changed(None, volume)
 
     async def _register(self) -> None:
+        """Say which node this is; a full disk is waited for: what runs goes on meanwhile."""
+        while True:
+            try:
+                return await self._say_node()
+            except Unavailable as error:
+                log.warning("the node cannot be registered", error=str(error))
+                await self._node.clock.sleep(REGISTER_SECONDS)
+
+    async def _say_node(self) -> None:
         node = self._node
         wanted = node_object(
             node.name, node.host_ip, node.runtime.name, node.runtime.network.pod_cidr,
@@ -167,7 +179,7 @@ class Kubelet:
                 written = await self._node.client.update(
                     {**pod, "status": status}, subresource="status", field_manager="kubelet"
                 )
-            except (NotFound, Conflict):
+            except (NotFound, Conflict, Unavailable):
                 continue
             revision = int(written["metadata"]["resourceVersion"])
         if self.losses:

@@ -107,6 +107,7 @@ class Invariants:
             status.get("observedGeneration") == deployment["metadata"].get("generation")
             and ready == len(mine) == replicas
             and status.get("updatedReplicas", 0) == status.get("replicas", 0) == replicas
+            and self._sets_are_settled(uid, replicas)
         )
         if whole and not self.disturbed:
             self._steady[uid] = replicas
@@ -124,6 +125,18 @@ class Invariants:
             self.broken.append(
                 f"Deployment {name} has {ready} ready Pods of {replicas}; {unavailable} may be missing"
             )
+
+    def _sets_are_settled(self, uid: str, replicas: int) -> bool:
+        """Whether nothing is under way in a Deployment's ReplicaSets: one may still be on its way to a size of before."""
+        sets = [
+            s
+            for s in self._kind("apps", "ReplicaSet")
+            if (controller_of(s) or {}).get("uid") == uid
+        ]
+        return sum(s["spec"].get("replicas", 1) for s in sets) == replicas and all(
+            (s.get("status") or {}).get("observedGeneration") == s["metadata"].get("generation")
+            for s in sets
+        )
 
     def orphans(self) -> list[str]:
         """Return what has an owner that is not there; for a world at rest."""

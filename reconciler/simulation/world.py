@@ -11,7 +11,7 @@ from reconciler.clock import LoopClock, SeededEntropy
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
 from reconciler.daemon.bootstrap import bootstrap
-from reconciler.errors import Gone, SourceError
+from reconciler.errors import Gone, SourceError, Unavailable
 from reconciler.gitops.engine import KINDS as GITOPS_KINDS
 from reconciler.gitops.engine import Engine
 from reconciler.gitops.history import MemoryHistory
@@ -121,7 +121,6 @@ class World:
         self._tasks = [asyncio.create_task(self._daemon(registry), name="daemon")]
 
     async def _daemon(self, registry: LossyRegistry) -> None:
-        await bootstrap(registry)
         app: Object = {
             "apiVersion": "reconciler.dev/v1", "kind": "Application", "metadata": {"name": "app"},
             "spec": {
@@ -132,7 +131,14 @@ class World:
                 },
             },
         }  # fmt: skip
-        await registry.apply(app, field_manager="simulation")
+        while True:
+            try:
+                await bootstrap(registry)
+                await registry.apply(app, field_manager="simulation")
+                break
+            except Unavailable:
+                # A daemon that cannot begin ends, and whoever started it starts it again.
+                await self.clock.sleep(1.0)
         controllers = (*all_controllers(), Scheduler())
         followed = dict.fromkeys([*required_kinds(controllers), *KUBELET_KINDS, *GITOPS_KINDS])
         cache = InformerCache(registry, followed, clock=self.clock)

@@ -32,7 +32,7 @@ DATABASE = "cluster.db"
 _LEFT_OUT = frozenset(
     {
         DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "api.sock", "backups", "build", "daemon.lock",
-        "daemon.log", "format", "pods", "proxy.log", "run", "runtime",
+        "daemon.log", "daemon.log.1", "format", "pods", "proxy.log", "proxy.log.1", "run", "runtime",
     }
 )  # fmt: skip
 

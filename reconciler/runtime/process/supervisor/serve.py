@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import namespaces as ns
+from . import ownlog
 from .detach import detach
 from .node import open_network
 from .peer import Peer
@@ -54,6 +55,12 @@ class Supervisor:
         # No Pod reaches what is only the daemon's: its database, its sockets, other Pods' volumes.
         self.pods = Pods(root, node, self, hidden=(str(root.parent), str(Path(address).parent)))
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._log = root / "supervisor.log"
+        self._keep_log_small()
+
+    def _keep_log_small(self) -> None:
+        ownlog.keep_small(self._log)
+        self.later(ownlog.LOOK_SECONDS, self._keep_log_small)
 
     def watch(self, fd: int, callback: Callable[[], object]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, callback)
