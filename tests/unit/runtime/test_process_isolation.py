@@ -200,3 +200,17 @@ async def test_a_directory_of_somebody_else_is_not_trusted_with_sockets(
     told = {"link": "is no directory of this user", "open": "can be written by others"}
     with pytest.raises(RuntimeFailure, match=told[trap]):
         await ProcessRuntime(state, clock=SystemClock()).open()
+
+
+@pytest.mark.parametrize("trap", ["pipe", "endless"])
+async def test_what_a_pod_puts_at_etc_passwd_holds_up_nobody(
+    runtime: ProcessRuntime, tmp_path: Path, trap: str
+) -> None:
+    """The supervisor reads it to learn of groups: it may be a pipe that nobody writes, or a file without an end."""
+    os.mkfifo(tmp_path / "pipe")
+    source = {"pipe": str(tmp_path / "pipe"), "endless": "/dev/zero"}[trap]
+    mounts = (Mount("/etc/passwd", source),)
+    security = Security(run_as_user=4242, run_as_group=4242)
+    async with asyncio.timeout(10):
+        told = await said(runtime, tmp_path, "id -u", mounts=mounts, security=security)
+    assert told == ["4242"]

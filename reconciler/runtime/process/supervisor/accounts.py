@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import stat
 from typing import NamedTuple
+
+_LARGEST = 4 << 20  # bytes
 
 
 class Account(NamedTuple):
@@ -28,8 +31,13 @@ def account(uid: int) -> Account:
 
 
 def _lines(path: str) -> list[list[str]]:
+    """Return the lines of a plain file; a volume may have put anything else in its place, or one without an end."""
     try:
-        text = Path(path).read_text(errors="replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return []
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return []
+        text = file.read(_LARGEST).decode(errors="replace")
     return [line.split(":") for line in text.splitlines()]
