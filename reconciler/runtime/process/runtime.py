@@ -242,10 +242,11 @@ class ProcessRuntime:
     async def exec_sync(
         self, container_id: str, command: tuple[str, ...], timeout_seconds: float
     ) -> cri.ExecResult:
-        stream = await self.exec(container_id, command, stdin=False, tty=False)
+        stream: Command | None = None
         outputs = {1: bytearray(), 2: bytearray()}
         try:
             async with asyncio.timeout(timeout_seconds):
+                stream = await self.exec(container_id, command, stdin=False, tty=False)
                 async for number, data in stream.output():
                     outputs[number] += data[: _OUTPUT_LIMIT - len(outputs[number])]
                 code = await stream.wait()
@@ -254,7 +255,8 @@ class ProcessRuntime:
                 f"command {command[0]!r} timed out after {timeout_seconds:g}s", reason="Timeout"
             ) from None
         finally:
-            await stream.close()
+            if stream is not None:
+                await stream.close()
         return cri.ExecResult(code, bytes(outputs[1]), bytes(outputs[2]))
 
     async def exec(

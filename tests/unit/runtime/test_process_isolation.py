@@ -214,3 +214,27 @@ async def test_what_a_pod_puts_at_etc_passwd_holds_up_nobody(
     async with asyncio.timeout(10):
         told = await said(runtime, tmp_path, "id -u", mounts=mounts, security=security)
     assert told == ["4242"]
+
+
+async def test_a_pod_that_stops_its_own_processes_stops_nobody_else(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    """What is started in a Pod is one of its processes before it is a program: the supervisor must not wait for it."""
+    script = "echo up; while :; do kill -STOP -1 2>/dev/null; done"
+    config = shell(script)._replace(name="stopper", log_path="main/0.log")
+    await run(runtime, tmp_path, config)
+    async with asyncio.timeout(20):
+        while not log(tmp_path):
+            await asyncio.sleep(0.01)
+        (container,) = await runtime.containers()
+        stopped = [
+            asyncio.create_task(runtime.exec_sync(container.id, ("true",), 5)) for _ in range(5)
+        ]
+        other = await runtime.run_pod_sandbox(pod(tmp_path, "u2"))
+        second = await runtime.create_container(other.id, shell("exit 3"))
+        await runtime.start_container(second)
+        assert (await ended(runtime, second)).exit_code == 3
+    for outcome in await asyncio.gather(*stopped, return_exceptions=True):
+        if isinstance(outcome, BaseException):  # one may have been too fast for it
+            assert isinstance(outcome, RuntimeFailure)
+            assert outcome.reason == "Timeout"

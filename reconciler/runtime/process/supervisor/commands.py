@@ -7,7 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from . import cgroups, isolation, spawn
+from . import cgroups, isolation, spawn, starts
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Commands:
         self._node = node
         self._loop = loop
         self._running: set[int] = set()
+        self._starting: dict[int, starts.Start] = {}
 
     def run(self, request: Request, reply: Reply) -> None:
         record = self._state.container(request["container"])
@@ -35,7 +36,7 @@ class Commands:
         doors = cgroups.doors(record.get("cgroups") or {})
         wanted = isolation.namespaces(sandbox, isolated=self._node.isolated)
         try:
-            pid, terminal = spawn.command(
+            command = spawn.command(
                 record["pid"],
                 request["argv"],
                 record["config"],
@@ -51,10 +52,24 @@ class Commands:
         finally:
             for fd in [*(theirs or ()), *doors]:
                 os.close(fd)
-        if terminal >= 0:
-            ours = [terminal]
-        self._running.add(pid)
-        reply(pid, ours)
+
+        def told(said: starts.Told) -> None:
+            self._starting.pop(command.pid, None)
+            if said.error:
+                for fd in ours:
+                    os.close(fd)
+                command.peer.close()
+                self._running.discard(command.pid)
+                starts.end(command.pid)
+                reply.fail(Failure(said.error, "StartError"))
+            elif theirs is None:
+                reply(command.pid, [command.terminal()])
+            else:
+                command.peer.close()
+                reply(command.pid, ours)
+
+        self._running.add(command.pid)
+        self._starting[command.pid] = starts.Start(command.pid, command.report, self._loop, told)
 
     def kill(self, request: Request, reply: Reply) -> None:
         if request["pid"] in self._running:
@@ -66,6 +81,10 @@ class Commands:
         """Hear that a child has ended; tell whether it was a command."""
         if pid not in self._running:
             return False
+        if start := self._starting.get(pid):
+            start.look()  # first things first: whoever asked hears of it before it hears of its end
+        if pid not in self._running:
+            return True
         self._running.discard(pid)
         code = os.waitstatus_to_exitcode(status)
         self._loop.tell({"command": pid, "code": code if code >= 0 else 128 - code})

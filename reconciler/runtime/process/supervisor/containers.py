@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import cgroups, identity, isolation, members, output, records, spawn
+from . import cgroups, identity, isolation, members, output, records, spawn, starts
 from .processes import Processes
 from .verbs import Failure
 
@@ -50,6 +50,7 @@ class Containers:
         self._host = isolation.host_of(node)
         self._live: dict[str, Live] = {}
         self._children: dict[int, str] = {}
+        self._starting: dict[int, starts.Start] = {}
 
     def create(self, request: Request, reply: Reply) -> None:
         config = request["config"]
@@ -112,14 +113,29 @@ class Containers:
         }
         self._state.save(record)
         self._children[process.pid] = record["id"]
-        record["mount_namespace"], error = process.go()
+        process.go()
         for fd in descriptors:
             os.close(fd)
-        if error:
-            os.waitpid(process.pid, 0)
-            del self._children[process.pid]
-            self.finish(record, 127 << 8, "StartError", error)
-            raise Failure(error, "StartError")
+
+        def told(said: starts.Told) -> None:
+            self._starting.pop(process.pid, None)
+            self._started(record, process.pid, said, reply)
+
+        start = starts.Start(process.pid, process.report, self._loop, told)
+        self._starting[process.pid] = start
+
+    def _started(self, record: Record, pid: int, said: starts.Told, reply: Reply) -> None:
+        """Hear how a container's way to its program went, unless it was killed on it."""
+        if record["state"] == "CONTAINER_EXITED":
+            reply()
+            return
+        record["mount_namespace"] = said.namespace
+        if said.error:
+            if self._children.pop(pid, None):
+                starts.end(pid)
+            self.finish(record, 127 << 8, "StartError", said.error)
+            reply.fail(Failure(said.error, "StartError"))
+            return
         self._state.save(record)
         self._state.changed(record)
         reply()
@@ -158,6 +174,8 @@ class Containers:
     def ended(self, pid: int, status: int) -> bool:
         """Hear that a child has ended; tell whether it was a container's first process."""
         key = self._children.pop(pid, None)
+        if start := self._starting.get(pid):
+            start.look()
         if key is not None:
             self.finish(self._state.containers[key], status)
         return key is not None

@@ -38,6 +38,20 @@ def _in_pod(pid: int) -> bool:
     return theirs != os.readlink("/proc/self/ns/pid")  # noqa: PTH115
 
 
+class _Reply:
+    """The answer to one request, now or later."""
+
+    def __init__(self, peer: Peer, number: int) -> None:
+        self._peer = peer
+        self._number = number
+
+    def __call__(self, result: Any = None, fds: list[int] | None = None) -> None:
+        self._peer.send({"id": self._number, "result": result, "fds": len(fds or ())}, fds)
+
+    def fail(self, failure: Failure) -> None:
+        self._peer.send({"id": self._number, "error": str(failure), "reason": failure.reason})
+
+
 class Supervisor:
     """One a state directory."""
 
@@ -109,11 +123,7 @@ class Supervisor:
                 self._selector.modify(fd, wanted, key.data)
 
     def _handle(self, peer: Peer, request: dict[str, Any]) -> None:
-        number = request.pop("id")
-
-        def reply(result: Any = None, fds: list[int] | None = None) -> None:
-            peer.send({"id": number, "result": result, "fds": len(fds or ())}, fds)
-
+        reply = _Reply(peer, request.pop("id"))
         try:
             if request["op"] == "shutdown":
                 self.pods.end()
@@ -122,13 +132,12 @@ class Supervisor:
             else:
                 self.pods.operations[request["op"]](request, reply)
         except Failure as failure:
-            peer.send({"id": number, "error": str(failure), "reason": failure.reason})
+            reply.fail(failure)
         except OSError as error:
-            text = error.strerror or str(error)
-            peer.send({"id": number, "error": text, "reason": "RuntimeFailure"})
+            reply.fail(Failure(error.strerror or str(error)))
         except Exception as error:  # noqa: BLE001 - one bad request must not end the supervisor
             traceback.print_exc()
-            peer.send({"id": number, "error": repr(error), "reason": "RuntimeFailure"})
+            reply.fail(Failure(repr(error)))
 
     def _reap(self, wakeup: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):

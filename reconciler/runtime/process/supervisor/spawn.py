@@ -9,7 +9,7 @@ import resource
 import shutil
 import socket
 import termios
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from . import forks, identity, mounts, users
 from . import namespaces as ns
@@ -78,7 +78,10 @@ def _fail(report: int, error: OSError) -> NoReturn:
 
 
 class Container:
-    """A forked process that waits for ``go``: its record can be on disk before its program runs."""
+    """A forked process that waits for ``go``: its record can be on disk before its program runs.
+
+    ``report`` ends when it has become the program, or says why it has not (``starts``).
+    """
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class Container:
     ) -> None:
         report, child_report = os.pipe()
         gate, self._go = os.pipe()
-        self._report = report
+        self.report = report
         pids = handles.get("pid")
         self.pid = forks.fork_in(None if pids is None else lambda: ns.setns(pids, ns.NEWPID))
         if self.pid == 0:
@@ -118,19 +121,10 @@ class Container:
         os.close(child_report)
         os.close(gate)
 
-    def go(self) -> tuple[str, str]:
-        """Let it run; returns its mount namespace and an error ("" when the program runs)."""
+    def go(self) -> None:
+        """Let it run."""
         os.write(self._go, b"g")
         os.close(self._go)
-        said = b""
-        while data := os.read(self._report, 4096):
-            said += data
-        os.close(self._report)
-        namespace = ""
-        if said.startswith(b"N"):
-            line, _, said = said.partition(b"\n")
-            namespace = line[1:].decode()
-        return namespace, said[1:].decode(errors="replace")
 
 
 def _own_user_namespace(pid: int) -> int:
@@ -147,6 +141,20 @@ def _enter_pids(pid: int) -> None:
     os.close(handle)
 
 
+class Command(NamedTuple):
+    """A forked process on its way: ``report`` as a container's."""
+
+    pid: int
+    report: int
+    peer: socket.socket
+
+    def terminal(self) -> int:
+        """Return the other side of its terminal once it runs; closes the way that it came by."""
+        with self.peer:
+            _, fds, _, _ = socket.recv_fds(self.peer, 1, 1)
+        return fds[0]
+
+
 def command(
     pid: int,
     argv: list[str],
@@ -156,10 +164,10 @@ def command(
     *,
     namespaces: tuple[str, ...],
     doors: Sequence[int] = (),
-) -> tuple[int, int]:
+) -> Command:
     """Start a command in these namespaces of a container, and through ``doors`` in its groups; raises ``OSError``.
 
-    ``streams``: None = a terminal, made inside. Returns its pid, and the terminal's other side or -1.
+    ``streams``: None = a terminal, made inside.
     """
     names = [n for n in namespaces if n != "pid"]
     handles = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), _FLAGS[n]) for n in names]
@@ -191,15 +199,4 @@ def command(
         os.close(fd)
     if user_namespace >= 0:
         os.close(user_namespace)
-    said = b""
-    while data := os.read(report, 4096):
-        said += data
-    os.close(report)
-    with near:
-        fds = [] if streams else socket.recv_fds(near, 1, 1)[1]
-    if said:
-        for fd in fds:
-            os.close(fd)
-        os.waitpid(child, 0)
-        raise OSError(0, said[1:].decode(errors="replace"))
-    return child, fds[0] if fds else -1
+    return Command(child, report, near)

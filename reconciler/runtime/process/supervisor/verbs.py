@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 #: A request's arguments.
 Request = dict[str, Any]
 
-#: Takes a result, and file descriptors that it closes once they are sent.
+#: Takes a result, and file descriptors that it closes once they are sent; its ``fail`` takes a ``Failure``.
 Reply = Any
 
 
