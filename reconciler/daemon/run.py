@@ -37,6 +37,7 @@ from reconciler.daemon.aside import Threads
 from reconciler.daemon.bootstrap import bootstrap
 from reconciler.daemon.health import Health
 from reconciler.daemon.metrics import Metrics
+from reconciler.daemon.notifying import Notifying
 from reconciler.daemon.reload import Reloader
 from reconciler.daemon.systemd import Notifier
 from reconciler.errors import ConfigError
@@ -57,8 +58,8 @@ if TYPE_CHECKING:
 
     from reconciler.api.objects import Object
     from reconciler.clock import Clock
+    from reconciler.config import Config
     from reconciler.daemon.options import Options
-    from reconciler.gitops import notify
     from reconciler.runtime.cri import Runtime
     from reconciler.telemetry.measures import Measured
 
@@ -98,9 +99,12 @@ async def run(
 
 
 def make_runtime(
-    options: Options, clock: Clock, applications: Callable[[], Iterable[Object]]
+    options: Options,
+    clock: Clock,
+    applications: Callable[[], Iterable[Object]],
+    current: Callable[[], Config],
 ) -> Runtime:
-    """Return the runtime that the options name. Raises ``ConfigError`` for one that is not there."""
+    """Return the runtime that the options name; ``current`` is the configuration that holds when it is asked. Raises ``ConfigError`` for one that is not there."""
     config = options.config
     pods, services = config.network.pod_cidr, config.network.service_cidr
     if config.runtime.name == "memory":
@@ -108,7 +112,7 @@ def make_runtime(
     if config.runtime.name == "process":
         return ProcessRuntime(
             options.state_dir, clock=clock, pod_cidr=pods, service_cidr=services,
-            images=lambda: images.mappings(config.runtime.process.images, applications()),
+            images=lambda: images.mappings(current().runtime.process.images, applications()),
             root_filesystem=config.runtime.process.root_filesystem,
         )  # fmt: skip
     raise ConfigError(f"unknown runtime {config.runtime.name!r}: process and memory are available")
@@ -122,13 +126,17 @@ class _Daemon:
         self._stop = stop
         self._clock = SystemClock()
         self._entropy = SystemEntropy()
-        self._runtime = make_runtime(options, self._clock, self._applications)
+        self._reloader: Reloader | None = None
+        self._runtime = make_runtime(options, self._clock, self._applications, self._config)
         self._ends_runtime = False
         self._notifier = Notifier.from_environment(self._clock, os.environ)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._metrics_at: Address | None = None
         self._webhook_at = ""
-        self._notify: notify.Notifier | None = None
+
+    def _config(self) -> Config:
+        """Return the configuration that holds now."""
+        return self._reloader.config if self._reloader is not None else self._options.config
 
     def _applications(self) -> Iterable[Object]:
         return self._cache.snapshot.list(kind_table.APPLICATION)
@@ -185,17 +193,15 @@ class _Daemon:
             options.state_dir / "sources", self._registry, self._cache, clock=clock, entropy=entropy
         )
         syncs = engine.SyncMeasures(self._cache.snapshot)
-        observers = [syncs.count]
-        measured: list[Measured] = [self._registry, self._plane, syncs, self._kubelet]
-        if options.config.notifications:
-            from reconciler.gitops import notify
-
-            self._notify = notify.Notifier(
-                options.config.notifications, self._registry, clock=clock, entropy=entropy,
-                recorder=Recorder(self._events, "reconciler"),
-            )  # fmt: skip
-            observers.append(self._notify.tell)
-            measured.append(self._notify)
+        self._notifying = Notifying(
+            self._registry, clock=clock, entropy=entropy,
+            recorder=Recorder(self._events, "reconciler"),
+        )  # fmt: skip
+        self._notifying.configure(options.config.notifications)
+        observers = [syncs.count, self._notifying.tell]
+        measured: list[Measured] = [
+            self._registry, self._plane, syncs, self._kubelet, self._notifying,
+        ]  # fmt: skip
         self._engine = engine.Engine(
             self._registry, self._cache, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "reconciler"), source_for=self._sources.source_for,
@@ -221,7 +227,7 @@ class _Daemon:
             plan=self._engine.plan,
             stop_serving=self.stop_serving, usage=self._usage,
         )  # fmt: skip
-        self._reloader = Reloader(options, self._registry)
+        self._reloader = Reloader(options, self._registry, self._notifying)
         if options.config.metrics.listen:
             host, port = parse_address(options.config.metrics.listen)
             port = await stack.enter_async_context(observing.serving(host, port))
@@ -258,8 +264,7 @@ class _Daemon:
             start("controllers", self._plane.run())
             start("usage", self._usage.run())
             start("sources", self._sources.run())
-            if self._notify is not None:
-                start("notifications", self._notify.run())
+            start("notifications", self._notifying.run())
             start("gitops", self._judge())
             start("api", self._api.serve_unix(self._options.state_dir / "api.sock"))
             await self._api.ready.wait()
@@ -286,7 +291,8 @@ class _Daemon:
             await hangup.wait()
             hangup.clear()
             self._notifier.reloading()
-            self._notifier.ready(await self._reloader.reload())
+            if self._reloader is not None:
+                self._notifier.ready(await self._reloader.reload())
 
     async def close(self) -> None:
         """End the machinery of a runtime in which nothing is left, where that was asked for."""

@@ -60,17 +60,29 @@ class Notifier:
         entropy: Entropy,
         recorder: Recorder,
     ) -> None:
-        secrets = Secrets(client)
+        self._secrets = Secrets(client)
+        self._clock = clock
         self._entropy = entropy
+        self._recorder = recorder
         self._sent = Counter(
             "reconciler_notifications",
             "Notifications by what came of them.",
             "notification",
             "result",
         )
+        self._lines: list[_Line] = []
+        self._changed = asyncio.Event()
+        self.configure(notifications)
+
+    def configure(self, notifications: Iterable[Notification]) -> None:
+        """Tell these from now on. One that stays as it is keeps its queue and what it has told. Raises ``ConfigError``."""
+        kept = {line.given: line for line in self._lines}
         self._lines = [
-            _Line(given, secrets, clock, entropy, recorder, self._sent) for given in notifications
+            kept.get(given)
+            or _Line(given, self._secrets, self._clock, self._entropy, self._recorder, self._sent)
+            for given in notifications
         ]
+        self._changed.set()
 
     def tell(self, outcome: Outcome) -> None:
         """Put an outcome on the queue of each channel that wants it; returns at once."""
@@ -81,10 +93,16 @@ class Notifier:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
+        tasks: dict[_Line, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            for line in self._lines:
-                group.create_task(line.run(), name=f"notify-{line.name}")
-            await asyncio.Event().wait()
+            while True:
+                self._changed.clear()
+                for line in [line for line in tasks if line not in self._lines]:
+                    tasks.pop(line).cancel()
+                for line in self._lines:
+                    if line not in tasks:
+                        tasks[line] = group.create_task(line.run(), name=f"notify-{line.name}")
+                await self._changed.wait()
 
     def measures(self) -> list[Family]:
         """Return how many were delivered, dropped and failed, and how many wait."""
@@ -110,7 +128,7 @@ class _Line:
         if given.template:
             messages.check(given.template, given.name)
         self.name = given.name
-        self._given = given
+        self.given = given
         self._channel = _channel(given, secrets)
         default = [messages.EVENTS[k] for k in EVENTS] if given.commit_status else messages.DEFAULT
         self._events = frozenset(given.on or default)
@@ -128,7 +146,7 @@ class _Line:
 
     def take(self, outcome: Outcome, uid: Callable[[], str]) -> None:
         event = messages.EVENTS[outcome.kind]
-        if not any(fnmatch.fnmatchcase(outcome.name, p) for p in self._given.applications):
+        if not any(fnmatch.fnmatchcase(outcome.name, p) for p in self.given.applications):
             return
         # What is not told still ends what was: after a success the same failure is news.
         if not self._told.is_news(outcome) or event not in self._events:
@@ -139,7 +157,7 @@ class _Line:
             self._queue.popleft()
             self._sent.add(self.name, "dropped")
         self._queue.append(
-            Message(uid(), event, messages.text(self._given.template, outcome), outcome)
+            Message(uid(), event, messages.text(self.given.template, outcome), outcome)
         )
         self._arrived.set()
 

@@ -9,6 +9,8 @@ import structlog
 
 from reconciler.api import kinds
 from reconciler.clock import SeededEntropy, SystemClock
+from reconciler.control import EventWriter, Recorder
+from reconciler.daemon.notifying import Notifying
 from reconciler.daemon.options import Flags, resolve
 from reconciler.daemon.reload import Reloader
 from reconciler.errors import NotFound
@@ -114,3 +116,28 @@ async def test_an_application_that_is_taken_out_stays(file: Path, registry: Regi
     file.write_text("")
     await reloader.reload()
     assert await has(registry, "shop")
+
+
+async def test_images_and_notifications_hold_at_once(file: Path, registry: Registry) -> None:
+    told = Notifying(
+        registry, clock=SystemClock(), entropy=SeededEntropy(),
+        recorder=Recorder(EventWriter(registry, SystemClock()), "test"),
+    )  # fmt: skip
+    reloader = Reloader(resolve(file.parent, Flags(config=file)), registry, told)
+    assert told.measures() == []
+    file.write_text(
+        "runtime: {process: {images: [{image: 'web:*', command: [web]}]}}\n"
+        "notifications: [{name: ops, webhook: {url: 'http://127.0.0.1:9/'}}]\n"
+    )
+    assert await reloader.reload() == "running"
+    assert [i.image for i in reloader.config.runtime.process.images] == ["web:*"]
+    waiting = {f.name: f.values for f in told.measures()}["reconciler_notifications_waiting"]
+    assert [labels for labels, _ in waiting] == [("ops",)]
+    file.write_text(
+        "notifications: [{name: new, template: '{{ nobody', webhook: {url: 'http://h/'}}]"
+    )
+    assert "the new one is invalid" in await reloader.reload()
+    assert reloader.config.notifications[0].name == "ops"
+    file.write_text("")
+    assert await reloader.reload() == "running"
+    assert reloader.config.runtime.process.images == ()
