@@ -30,7 +30,7 @@ _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "con
 _RESTRICTED_VOLUMES = frozenset((
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image",
 ))  # fmt: skip
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 Spec = dict[str, Any]
 
@@ -68,7 +68,7 @@ def refusal(spec: Spec, labels: Mapping[str, str], default: str) -> str:
 
 def _containers(spec: Spec) -> Iterator[tuple[str, Spec, Spec]]:
     """Yield each container's name, itself and its securityContext."""
-    for field in _CONTAINERS:
+    for field in CONTAINERS:
         for container in spec.get(field) or ():
             yield container["name"], container, below(container, "securityContext")
 

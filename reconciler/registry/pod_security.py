@@ -23,3 +23,16 @@ def check(pod: Object, head: Callable[[Key], Object | None], default: str) -> No
             f'{kinds.POD.resource} "{name_of(pod)}" is forbidden: {why}',
             kind=kinds.POD.plural, name=name_of(pod),
         )  # fmt: skip
+
+
+def check_change(
+    before: Object, after: Object, head: Callable[[Key], Object | None], default: str
+) -> None:
+    """Raise ``Forbidden`` for a change of a Pod's containers that its namespace would not take in.
+
+    Any other change of a Pod that is there is none of its business, as in Kubernetes: the label may be newer than the Pod.
+    """
+    if any(
+        before["spec"].get(field) != after["spec"].get(field) for field in pod_security.CONTAINERS
+    ):
+        check(after, head, default)

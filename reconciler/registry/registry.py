@@ -335,6 +335,8 @@ class Registry:
             raise BadRequest(f"{kind.resource} has no subresource {subresource!r} to write")
         else:
             after = self._prepare(kind, key, before, given, dry_run=dry_run)
+        if kind is kinds.POD:
+            pod_security.check_change(before, after, self._log.head, self._pod_security_level)
         meta = after["metadata"]
         if owners is None:
             if manager:
@@ -367,8 +369,6 @@ class Registry:
         strategy.prepare_update(after, before, kind)
         if changed or after["metadata"] != before["metadata"]:
             refusals.refuse(kind, key.name, admission.validate_update(before, after))
-        if changed and kind is kinds.POD:
-            pod_security.check(after, self._log.head, self._pod_security_level)
         if changed and kind is kinds.PERSISTENT_VOLUME_CLAIM:
             defaults.check_growth(before, after, self._log.head)
         if changed and kind is kinds.SERVICE:

@@ -46,6 +46,24 @@ async def test_a_namespace_refuses_what_its_level_does_not_allow(registry: Clien
     await registry.create(pod("free", privileged=True))
 
 
+async def test_a_pod_that_was_there_before_the_label_keeps_its_place_but_gets_no_new_containers(
+    registry: Client,
+) -> None:
+    made = await registry.create(namespace("shop"))
+    running = await registry.create(pod("shop", privileged=True))
+    await registry.update(
+        {**made, "metadata": {**made["metadata"], "labels": {ENFORCE: "baseline"}}}
+    )
+    labelled = {**running, "metadata": {**running["metadata"], "labels": {"a": "b"}}}
+    running = await registry.update(labelled)
+    running = await registry.update(
+        {**running, "status": {**running["status"], "phase": "Running"}}, subresource="status"
+    )
+    containers = [{**running["spec"]["containers"][0], "image": "app:2"}]
+    with pytest.raises(Forbidden, match="set securityContext"):
+        await registry.update({**running, "spec": {**running["spec"], "containers": containers}})
+
+
 @pytest.fixture
 async def strict() -> AsyncIterator[Registry]:
     made = Registry(
