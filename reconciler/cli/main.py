@@ -146,9 +146,9 @@ def group(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     try:
-        group.main(arguments, prog_name="reconciler", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        code = done.exit_code
+        # What a command returns is its exit code; so is, outside of click's own mode, that of ``Exit``.
+        returned = group.main(arguments, prog_name="reconciler", standalone_mode=False)
+        code = returned if isinstance(returned, int) else 0
     except click.ClickException as error:
         error.show()
         code = 2 if isinstance(error, click.UsageError) else 1
@@ -166,8 +166,6 @@ def main(arguments: list[str] | None = None) -> None:
         code = _fail(error)
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else 1
-    else:
-        code = 0
     sys.exit(code)
 
 

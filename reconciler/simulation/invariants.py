@@ -26,9 +26,8 @@ class Invariants:
         self._now = now
         self.objects: dict[str, Object] = {}
         self.broken: list[str] = []
-        self.disturbed = (
-            False  # a fault that lasts keeps Pods from being ready: nobody need be whole
-        )
+        #: Faults that last and keep Pods from being ready, or from being seen as they are: nobody need be whole.
+        self.disturbances = 0
         self._dead: set[str] = set()
         self._wanted: dict[str, float] = {}  # store key → since when the repository holds it
         self._born: dict[str, float] = {}  # uid → when it was first kept
@@ -109,7 +108,7 @@ class Invariants:
             and status.get("updatedReplicas", 0) == status.get("replicas", 0) == replicas
             and self._sets_are_settled(uid, replicas)
         )
-        if whole and not self.disturbed:
+        if whole and not self.disturbances:
             self._steady[uid] = replicas
             self._undisturbed.add(uid)
         if self._steady[uid] != replicas:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SETTLE = 900.0
 #: Virtual seconds for which the routing table may name a Pod that is not ready: a lost watch is listed again after one.
 LAG = 3.0
+#: Virtual seconds after a fault in which what happened during it may become known.
+BECOMES_KNOWN = 30.0
 
 
 class Verdict(NamedTuple):
@@ -125,10 +127,13 @@ class _Player:
                 world.disk.die(step.value // 2, after=bool(step.value % 2))
             case "full":
                 world.disk.full = True
+                world.invariants.disturb()
+                world.invariants.disturbances += 1
                 self._later(step.value, "full")
             case "unready":
                 world.invariants.disturb()
-                world.failing = world.invariants.disturbed = True
+                world.failing = True
+                world.invariants.disturbances += 1
                 self._later(step.value, "unready")
             case "drop":
                 world.registry.drops += 1
@@ -170,7 +175,10 @@ class _Player:
         if what == "full":
             self._world.disk.full = False
         else:
-            self._world.failing = self._world.invariants.disturbed = False
+            self._world.failing = False
+        # What happened meanwhile becomes known only now.
+        await asyncio.sleep(BECOMES_KNOWN)
+        self._world.invariants.disturbances -= 1
 
     def _misrouted(self) -> bool:
         """Find out whether somebody is sent to a Pod that has not been ready for a while."""

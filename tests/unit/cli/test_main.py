@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.cli import settings
 from reconciler.cli.main import VERBS, group, main
+from reconciler.simulation import Story, Verdict
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -109,3 +110,15 @@ def test_the_state_directory_may_stand_after_the_verb(
         main([*verb.split(), "--state-dir", str(tmp_path)])
     assert done.value.code == 1
     assert f"no reconciler daemon runs on {tmp_path}:" in capsys.readouterr().err
+
+
+def test_the_exit_code_of_a_simulation_that_fails_is_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script that asks for a thousand seeds must not go on when one of them breaks."""
+    broken = Verdict(Story(3, ()), "it broke", 0, 0)
+    monkeypatch.setattr("reconciler.simulation.play", lambda story: broken)
+    with pytest.raises(SystemExit) as done:
+        main(["simulate", "--seed", "3"])
+    assert done.value.code == 1
+    assert "it broke" in capsys.readouterr().out
