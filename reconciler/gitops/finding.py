@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+#: So many are told of one document.
+MOST_FINDINGS = 200
+
 #: The page that explains every rule, one heading a rule.
 DOCS = "https://github.com/reconciler/reconciler/blob/main/docs/validation-rules.md"
 

@@ -6,6 +6,7 @@ Where it is not installed, or its path through the schema cannot be followed, ``
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from reconciler.api.objects import Object
     from reconciler.api.schemas.cel import Outcome
+
+#: So many are found in one object: nobody reads a hundred thousand, and each takes its time to be worded. One more than
+#: are told of a document, so that it is seen that there are more.
+MOST_ERRORS = 201
 
 
 def _compile(schema: dict[str, Any]) -> Any:
@@ -97,10 +102,12 @@ class Validator:
         return check(self.schema, obj, old) if self.has_rules else Outcome()
 
     def errors(self, obj: Object) -> list[SchemaError]:
-        """Return everything in an object that the schema does not allow, in order of the path."""
+        """Return what in an object the schema does not allow, in order of the path: ``MOST_ERRORS`` at most."""
         if self.is_valid(obj):
             return []
-        return _sorted(self._located(obj) or self._explainer.iter_errors(obj))
+        return _sorted(
+            self._located(obj) or itertools.islice(self._explainer.iter_errors(obj), MOST_ERRORS)
+        )
 
     def _located(self, obj: Object) -> list[_Located]:
         """Return what the compiled schema finds; nothing where its way through the schema cannot be followed."""
@@ -108,7 +115,7 @@ class Validator:
             return []
         found = []
         try:
-            for error in self._compiled.iter_errors(obj):
+            for error in itertools.islice(self._compiled.iter_errors(obj), MOST_ERRORS):
                 path, (*way, keyword) = tuple(error.instance_path), error.schema_path
                 part: Any = obj
                 for name in path:
@@ -147,5 +154,5 @@ class _Located(NamedTuple):
 
 
 def _sorted(errors: Iterable[Any]) -> list[SchemaError]:
-    found = {e for error in errors for e in explain(error)}
+    found = set(itertools.islice((e for error in errors for e in explain(error)), MOST_ERRORS))
     return sorted(found, key=lambda e: ([str(p) for p in e.path], e.message))

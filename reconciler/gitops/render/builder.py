@@ -15,7 +15,7 @@ from yaml.events import (
 )
 
 from reconciler.api.objects import copy
-from reconciler.gitops.finding import Finding
+from reconciler.gitops.finding import MOST_FINDINGS, Finding
 from reconciler.gitops.render import scalar
 
 #: Values of one document with all aliases written out, and how deep values may lie.
@@ -222,6 +222,8 @@ class Builder:
 
     def _tell(self, rule: str, message: str, event: Any, hint: str = "") -> None:
         # Made at once: a text may hold as many mistakes as words.
+        if len(self._findings) >= MOST_FINDINGS:
+            return
         start, end, lines = event.start_mark, event.end_mark, self._given.line + 1
         self._findings.append(
             Finding(

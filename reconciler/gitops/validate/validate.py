@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api.objects import GroupVersionKind
+from reconciler.gitops.finding import MOST_FINDINGS
 from reconciler.gitops.validate.alone import check_alone
 from reconciler.gitops.validate.checks import Checks, named
 from reconciler.gitops.validate.definitions import WithDefinitions, definitions_of, finding_of
@@ -124,7 +125,7 @@ def judge(
     checks: Checks = _DEFAULT,
 ) -> Verdict:
     """Return what is to be said of one document by itself."""
-    findings = tuple(check_alone(document, checks, honoured))
+    findings = tuple(_bounded(document, check_alone(document, checks, honoured)))
     broken = any(f.severity == "error" for f in findings)
     gvk = GroupVersionKind.of(document.object)
     told: tuple[str, str] | None = None
@@ -132,6 +133,16 @@ def judge(
         known = checks.schemas.validator(gvk) is not None
         told = None if checks.ignore_missing_schemas and not known else notice(gvk, known=known)
     return Verdict(findings, None if broken else facts_of(document.object, namespace), told)
+
+
+def _bounded(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield what is said of one document, and where more could be said, that: nobody reads a hundred thousand lines."""
+    for number, finding in enumerate(findings):
+        if number == MOST_FINDINGS:
+            told = f"there is more: of one document {MOST_FINDINGS} findings are told"
+            yield document.finding("schema/more", "info", told, ("kind",))
+            return
+        yield finding
 
 
 def _once(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ def _result(finding: Finding, reason: str | None, index: int) -> dict[str, Any]:
         said = f"{said} ({finding.hint})"
     location: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(finding.file)},
+            "artifactLocation": {"uri": _uri(finding.file)},
             "region": region,
         }
     }
@@ -83,6 +83,11 @@ def _result(finding: Finding, reason: str | None, index: int) -> dict[str, Any]:
     if reason is not None:
         result["suppressions"] = [{"kind": "inSource", "justification": reason}]
     return result
+
+
+def _uri(file: str) -> str:
+    """Return a file as a reference below the repository's root, or as an absolute URI where its path is absolute (3.4.3)."""
+    return f"file://{quote(file)}" if file.startswith("/") else quote(file)
 
 
 def _fingerprint(finding: Finding) -> str:

@@ -37,6 +37,8 @@ RULES = (
          "apiVersion: apps/v1\nkind: Deploymnet\nmetadata: {name: a}\n"),
     Rule("schema/missing", "error", "A schema for every kind",
          "Asked for by `--require-schemas`: a kind that no schema was found for."),
+    Rule("schema/more", "info", "More than anybody reads",
+         "A document has more to be said of than the first 200 findings, which are told."),
     Rule("schema/rejected", "error", "Rejected kinds", "The kind was refused by `--reject`."),
     Rule("schema/custom-resource-definition", "warning", "Schemas of custom kinds",
          "A CustomResourceDefinition with a schema that cannot be used: its resources are not checked."),
