@@ -7,6 +7,10 @@ import os
 import re
 import resource
 import socket
+from pathlib import Path
+
+from reconciler.kubelet.names import parse_resolv_conf
+from reconciler.runtime.cri import DNSConfig
 
 
 def hostname() -> str:
@@ -43,6 +47,14 @@ def usage() -> tuple[int, int]:
 def address_for(listen: str) -> str:
     """Return the address at which others reach what listens on ``listen``."""
     return listen if listen not in ("0.0.0.0", "::") else _own_address()  # noqa: S104 - compared, not bound
+
+
+def resolver() -> DNSConfig:
+    """Return whom this machine asks for names."""
+    try:
+        return parse_resolv_conf(Path("/etc/resolv.conf").read_text(errors="replace"))
+    except OSError:
+        return DNSConfig()
 
 
 def raise_file_limit() -> None:

@@ -184,7 +184,7 @@ class _Daemon:
         self._kubelet = Kubelet(
             self._registry, self._cache, self._runtime, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "kubelet"), state_dir=options.state_dir,
-            node_name=node, host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN),
+            node_name=node, host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN, machine.resolver()),
             cpu=machine.cpu(), memory=machine.memory(),
             prober=AlwaysReady() if pretends else None,
             drain=self._proxy.settled if self._proxy is not None else None,

@@ -5,8 +5,8 @@ performs it through the runtime's CRI verbs. It knows no particular runtime and 
 """
 
 from reconciler.kubelet.kubelet import KINDS, Kubelet
+from reconciler.kubelet.names import ClusterDNS
 from reconciler.kubelet.probes import AlwaysReady
-from reconciler.kubelet.sandbox import ClusterDNS
 from reconciler.kubelet.usage import PodUsages
 
 __all__ = ["KINDS", "AlwaysReady", "ClusterDNS", "Kubelet", "PodUsages"]

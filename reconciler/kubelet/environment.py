@@ -1,4 +1,4 @@
-"""A container's environment: literals, ``$(VAR)``, ConfigMaps, Secrets, the downward API, Service variables. Pure (P60-P66)."""
+"""A container's environment: literals, ``$(VAR)``, ConfigMaps, Secrets, the downward API, Service variables. Pure (P25, P26, P30 to P34)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from reconciler.errors import RuntimeFailure
 from reconciler.kubelet import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from reconciler.api.decision import Snapshot
     from reconciler.api.objects import Object
 
-_REFERENCE = re.compile(r"\$(?:\$|\(([-._a-zA-Z0-9]+)\))")
-_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*$")
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
+#: The Service of the API server: every Pod finds it.
+_API_SERVICE = ("default", "kubernetes")
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
-    """Replace ``$(VAR)``; ``$$`` is a dollar, and what is not defined stays as it is (P61).
+    """Replace ``$(VAR)``; ``$$`` is a dollar, and what is not defined stays as it is (P31).
 
-    >>> expand("$(A) $$(A) $(B)", {"A": "1"})
-    '1 $(A) $(B)'
+    >>> expand("$(A) $$(A) $(B) $A $( $$", {"A": "1"})
+    '1 $(A) $(B) $A $( $'
     """
 
     def one(match: re.Match[str]) -> str:
@@ -45,11 +46,14 @@ def resolve(
     namespace = pod["metadata"]["namespace"]
     env: dict[str, str] = {}
     if pod["spec"].get("enableServiceLinks", True):
-        env.update(service_links(snapshot, namespace))
+        env.update(_links(snapshot.list(kinds.SERVICE, namespace)))
+    api = snapshot.get(kinds.SERVICE, *_API_SERVICE)
+    if api is not None:
+        env.update(_links([api]))
     for source in container.get("envFrom") or ():
         prefix = source.get("prefix") or ""
         data = _from_source(source, snapshot, namespace)
-        env.update({prefix + k: v for k, v in data.items() if _VARIABLE.match(prefix + k)})
+        env.update({prefix + k: v for k, v in data.items()})
     for item in container.get("env") or ():
         if "valueFrom" not in item:
             env[item["name"]] = expand(item.get("value") or "", env)
@@ -57,7 +61,7 @@ def resolve(
         value = _value_from(item["valueFrom"], pod, container, snapshot, values)
         if value is not None:
             env[item["name"]] = value
-    env.setdefault("HOSTNAME", fields.hostname(pod))
+    env.setdefault("HOSTNAME", values.hostname)
     return env
 
 
@@ -102,6 +106,11 @@ def _value_from(
         return fields.field_ref(pod, source["fieldRef"]["fieldPath"], values)
     if "resourceFieldRef" in source:
         return fields.resource_ref(pod, container, source["resourceFieldRef"], values)
+    if "fileKeyRef" in source:
+        raise RuntimeFailure(
+            "values from files (fileKeyRef) are not available here",
+            reason="CreateContainerConfigError",
+        )
     namespace = pod["metadata"]["namespace"]
     for field, kind, word in (
         ("configMapKeyRef", kinds.CONFIG_MAP, "ConfigMap"),
@@ -123,10 +132,10 @@ def _value_from(
     return None
 
 
-def service_links(snapshot: Snapshot, namespace: str) -> dict[str, str]:
-    """Return ``NAME_SERVICE_HOST`` and its like for the namespace's Services (N30)."""
+def _links(services: Iterable[Object]) -> dict[str, str]:
+    """Return ``NAME_SERVICE_HOST`` and its like for Services that have an address (P33)."""
     env: dict[str, str] = {}
-    for service in snapshot.list(kinds.SERVICE, namespace):
+    for service in services:
         spec = service.get("spec") or {}
         address = spec.get("clusterIP")
         ports = spec.get("ports") or ()

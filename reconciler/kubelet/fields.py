@@ -1,4 +1,4 @@
-"""The downward API: a Pod's own fields as text. Pure (P67-P69)."""
+"""The downward API: a Pod's own fields as text. Pure (P34)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,13 @@ _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]$")
 
 
 class PodValues(NamedTuple):
-    """What only the node knows. ``cpu`` is millicores, ``memory`` bytes of the node."""
+    """What only the node knows. ``cpu`` is millicores, ``memory`` bytes of the node; ``hostname`` the Pod's."""
 
     pod_ip: str = ""
     host_ip: str = ""
     cpu: int = 0
     memory: int = 0
-
-
-def hostname(pod: Object) -> str:
-    """Return a Pod's host name: its own, or its name cut to 63 characters (P70)."""
-    spec = pod.get("spec") or {}
-    return str(spec.get("hostname") or pod["metadata"]["name"][:63].rstrip("-."))
+    hostname: str = ""
 
 
 def field_ref(pod: Object, path: str, values: PodValues) -> str:

@@ -21,10 +21,10 @@ from reconciler.errors import (
 )
 from reconciler.kubelet import logs, losses, probes
 from reconciler.kubelet.measures import KubeletMeasures
+from reconciler.kubelet.names import ClusterDNS
 from reconciler.kubelet.node import node_object
 from reconciler.kubelet.observed import newest
 from reconciler.kubelet.references import references
-from reconciler.kubelet.sandbox import ClusterDNS
 from reconciler.kubelet.scope import Drain, Node
 from reconciler.kubelet.stopping import end_at_once
 from reconciler.kubelet.volumes import LOCAL_PATH, Volumes

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from reconciler.api import quantities
-from reconciler.kubelet import fields, security
+from reconciler.kubelet import names, security
 from reconciler.kubelet.environment import expand
 from reconciler.kubelet.volumes import mounts_of
 from reconciler.runtime.cri import (
     ContainerConfig,
-    DNSConfig,
     HostAlias,
     Resources,
     SandboxConfig,
@@ -21,34 +20,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.api.objects import Object
+    from reconciler.kubelet.names import ClusterDNS
     from reconciler.kubelet.volumes import MountedVolume
-
-
-class ClusterDNS(NamedTuple):
-    """Where Pods ask for names. ``server`` empty = no cluster DNS."""
-
-    server: str = "10.96.0.10"
-    domain: str = "cluster.local"
 
 
 def sandbox_config(
     pod: Object, attempt: int, dns: ClusterDNS, log_directory: Path
 ) -> SandboxConfig:
-    """Return a sandbox's configuration (P70-P75)."""
+    """Return a sandbox's configuration (P42, P43). Raises ``RuntimeFailure`` for names that cannot be."""
     meta, spec = pod["metadata"], pod["spec"]
-    host = fields.hostname(pod)
-    domain = ""
-    if spec.get("subdomain"):
-        domain = f"{spec['subdomain']}.{meta['namespace']}.svc.{dns.domain}"
     return SandboxConfig(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         attempt=attempt,
-        hostname=host,
-        domain=domain,
+        hostname=names.kernel_hostname(pod, dns.domain),
+        domain=names.domain(pod, dns.domain),
         log_directory=str(log_directory),
-        dns=_dns(spec, meta["namespace"], dns),
+        dns=names.dns_config(pod, dns),
         host_aliases=tuple(
             HostAlias(a["ip"], tuple(a.get("hostnames") or ()))
             for a in spec.get("hostAliases") or ()
@@ -60,27 +49,6 @@ def sandbox_config(
         labels=meta.get("labels") or {},
         annotations=meta.get("annotations") or {},
     )
-
-
-def _dns(spec: dict[str, Any], namespace: str, dns: ClusterDNS) -> DNSConfig:
-    policy = spec.get("dnsPolicy", "ClusterFirst")
-    own = spec.get("dnsConfig") or {}
-    in_cluster = policy == "ClusterFirstWithHostNet" or (
-        policy == "ClusterFirst" and not spec.get("hostNetwork")
-    )
-    servers: list[str] = []
-    searches: list[str] = []
-    options: list[str] = []
-    if in_cluster and dns.server:
-        servers = [dns.server]
-        searches = [f"{namespace}.svc.{dns.domain}", f"svc.{dns.domain}", dns.domain]
-        options = ["ndots:5"]
-    servers += own.get("nameservers") or []
-    searches += own.get("searches") or []
-    for option in own.get("options") or ():
-        value = option.get("value")
-        options.append(f"{option['name']}:{value}" if value else option["name"])
-    return DNSConfig(tuple(servers), tuple(dict.fromkeys(searches)), tuple(options))
 
 
 def container_config(
@@ -106,6 +74,7 @@ def container_config(
         tty=bool(container.get("tty")),
         resources=_resources(container),
         security=security.of(pod, container, default_user),
+        stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "",
         labels=pod["metadata"].get("labels") or {},
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from reconciler.api.decision import Notice
 from reconciler.api.objects import Object, uid_of
-from reconciler.kubelet import fields, probes, sandbox
+from reconciler.kubelet import fields, names, probes
 from reconciler.kubelet.observed import CONTAINER_FIELDS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Node(NamedTuple):
     recorder: Recorder
     clock: Clock
     entropy: Entropy
-    dns: sandbox.ClusterDNS
+    dns: names.ClusterDNS
     name: str
     host_ip: str
     measures: KubeletMeasures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RuntimeFailure
-from reconciler.kubelet import environment, images, sandbox, termination_message
+from reconciler.kubelet import environment, images, names, sandbox, termination_message
 from reconciler.kubelet.hooks import run_hook
 from reconciler.kubelet.observed import Failure, all_containers
 from reconciler.runtime.cri import Mount, honours
@@ -83,7 +83,10 @@ class Starter:
         values = scope.values(action.sandbox.ip)
         volumes = await self._volumes.set_up(pod, values, action.sandbox.id)
         await self._ensure_image(spec)
-        env = environment.resolve(pod, spec, node.cache.snapshot, values)
+        hostname = names.kernel_hostname(pod, node.dns.domain)
+        env = environment.resolve(
+            pod, spec, node.cache.snapshot, values._replace(hostname=hostname)
+        )
         config = sandbox.container_config(
             pod, spec, action.attempt, env, volumes, node.runtime.default_user
         )

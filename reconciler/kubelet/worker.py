@@ -6,6 +6,7 @@ Its parts: ``starting``, ``stopping`` and ``probing`` act, ``reporting`` writes;
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import structlog
 
@@ -70,6 +71,8 @@ class PodWorker:
         if pod is None:
             await self._clean_up()
             return True
+        if _shown(pod) != _shown(scope.pod):
+            self._volumes.stale = True
         scope.pod = pod
         try:
             return await self._reconcile(pod)
@@ -225,3 +228,9 @@ class PodWorker:
             await self._forget()
         except RuntimeFailure as error:
             log.warning("pod cannot be cleaned up", pod=self._scope.where, error=str(error))
+
+
+def _shown(pod: Object) -> tuple[Any, Any]:
+    """Return what of a Pod may change while volumes show it (the downward API)."""
+    meta = pod["metadata"]
+    return meta.get("labels"), meta.get("annotations")

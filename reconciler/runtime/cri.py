@@ -130,6 +130,7 @@ class ContainerConfig(NamedTuple):
     resources: Resources = Resources()
     security: Security = Security()
     labels: Mapping[str, str] = {}
+    stop_signal: str = ""  # the name of what asks it to end; empty = SIGTERM
 
 
 class ContainerStats(NamedTuple):
@@ -310,7 +311,7 @@ class Runtime(Protocol):
         ...
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
-        """SIGTERM to its first process, SIGKILL to all of it after the grace; returns when it has ended."""
+        """SIGTERM (or its ``stop_signal``) to its first process, SIGKILL to all of it after the grace; returns when it has ended."""
         ...
 
     async def remove_container(self, container_id: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .verbs import Loop, Reply, Request
 
 #: What of a record is the supervisor's own business.
-_PRIVATE = ("config", "process", "mount_namespace", "marked", "cgroups")
+_PRIVATE = ("config", "process", "mount_namespace", "marked", "cgroups", "stop_signal")
 
 
 class Live:
@@ -82,6 +82,7 @@ class Containers:
             "log_path": log,
             "config": config,
             "marked": not self._node.isolated,
+            "stop_signal": config.get("stop_signal") or "",
         }
         directory = self._state.directory(record)
         directory.mkdir(parents=True, exist_ok=True)
@@ -156,7 +157,7 @@ class Containers:
         null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         view = None
         if self._node.isolated:
-            view = isolation.view(sandbox, config, self._state.directory(sandbox), self._hidden)
+            view = isolation.view(config, self._state.directory(sandbox), self._hidden)
         process = spawn.Container(
             {**config, "view": view},
             handles,
@@ -239,7 +240,7 @@ class Containers:
             return
         live.waiting.append(reply)
         if request["grace"] > 0:
-            self._signal(record, signal.SIGTERM)
+            self._signal(record, signal_number(record.get("stop_signal") or "SIGTERM"))
 
         def end() -> None:
             if record["state"] == "CONTAINER_RUNNING":
@@ -288,3 +289,12 @@ class Containers:
         if live := self._live.get(request["container"]):
             live.output.reopen()
         reply()
+
+
+def signal_number(name: str) -> int:
+    """Return a signal's number by its name as Kubernetes writes it: ``SIGQUIT``, ``SIGRTMIN+3``; SIGTERM for others."""
+    for sign, step in (("+", 1), ("-", -1)):
+        base, found, rest = name.partition(sign)
+        if found and base in ("SIGRTMIN", "SIGRTMAX") and rest.isdigit():
+            return signal.Signals[base] + step * int(rest)
+    return signal.Signals.__members__.get(name, signal.SIGTERM)

@@ -50,9 +50,7 @@ def host_of(node: NodeNetwork | LoopbackNetwork) -> identity.Host:
     return identity.Host(node.isolated, node.rootless)
 
 
-def view(
-    sandbox: Record, config: dict[str, Any], directory: Path, hidden: Sequence[str]
-) -> dict[str, Any]:
+def view(config: dict[str, Any], directory: Path, hidden: Sequence[str]) -> dict[str, Any]:
     """Return what ``mounts.build`` shall show a container; ``directory`` is the sandbox's, with its files of /etc.
 
     ``hidden``: what only the privileged see.
@@ -76,9 +74,7 @@ def view(
     own = [
         {"to": f"/etc/{name}", "from": str(directory / name), "readonly": read_only_root}
         for name in ("hosts", "resolv.conf", "hostname")
-        if not sandbox["host_network"]
-        and f"/etc/{name}" not in taken
-        and (directory / name).exists()
+        if f"/etc/{name}" not in taken and (directory / name).exists()
     ]
     return {
         "mounts": own + asked,

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import etc, holders, isolation, records, users
@@ -74,7 +75,7 @@ class Sandboxes:
         }
         directory = state.directory(record)
         directory.mkdir(parents=True, exist_ok=True)
-        for name, text in etc.files(config, ip).items():
+        for name, text in etc.files(config, ip, _host_names()).items():
             (directory / name).write_text(text)
             (directory / name).chmod(0o644)
         state.sandboxes[key] = record
@@ -135,6 +136,13 @@ class Sandboxes:
         for record in self._state.sandboxes.values():
             if record["holder"]["pid"] == pid and record["state"] == "SANDBOX_READY":
                 self._not_ready(record)
+
+
+def _host_names() -> str:
+    try:
+        return Path("/etc/hosts").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _host_address() -> str:
