@@ -15,10 +15,14 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 
 class ProcessRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """The ``process`` runtime. ``root_filesystem``: what of the host a container may write: ``host`` or ``readOnly``."""
+    """The ``process`` runtime. ``root_filesystem``: what of the host a container may write: ``host`` or ``readOnly``.
+
+    ``pod_pids_limit``: processes and threads of one container, where control groups can be made; 0 = no limit.
+    """
 
     images: tuple[Image, ...] = ()
     root_filesystem: str = "host"
+    pod_pids_limit: int = 4096
 
 
 class Runtime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

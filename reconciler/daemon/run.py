@@ -114,6 +114,7 @@ def make_runtime(
             options.state_dir, clock=clock, pod_cidr=pods, service_cidr=services,
             images=lambda: images.mappings(current().runtime.process.images, applications()),
             root_filesystem=config.runtime.process.root_filesystem,
+            pod_pids_limit=config.runtime.process.pod_pids_limit,
         )  # fmt: skip
     raise ConfigError(f"unknown runtime {config.runtime.name!r}: process and memory are available")
 

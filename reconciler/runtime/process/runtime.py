@@ -87,7 +87,7 @@ class ProcessNetwork:
 class ProcessRuntime:
     """Implements ``cri.Runtime``. ``images`` tells what images without a command mean, whenever one is needed.
 
-    ``root_filesystem``: ``host``, or ``readOnly`` to keep containers from writing it.
+    ``pod_pids_limit``: processes and threads of a container, 0 = no limit. ``root_filesystem``: ``host``, or ``readOnly`` to keep containers from writing it.
     """
 
     def __init__(
@@ -97,12 +97,14 @@ class ProcessRuntime:
         clock: Clock,
         images: Callable[[], Sequence[image_names.ImageMapping]] = tuple,
         root_filesystem: str = "host",
+        pod_pids_limit: int = 4096,
         pod_cidr: str = "10.244.0.0/16",
         service_cidr: str = "10.96.0.0/12",
     ) -> None:
         self._clock = clock
         self._images = images
         self._root_filesystem = root_filesystem
+        self._pod_pids_limit = pod_pids_limit
         self._connection = Connection(state_dir.absolute(), (pod_cidr, service_cidr), self._push)
         self._network = ProcessNetwork(self._connection, pod_cidr, service_cidr)
         self._subscribers: set[asyncio.Queue[cri.RuntimeEvent | None]] = set()
@@ -219,6 +221,7 @@ class ProcessRuntime:
             asked["env"] = {**mapping.env, **config.env}
             asked["working_dir"] = config.working_dir or mapping.working_dir
         asked["root_filesystem"] = self._root_filesystem
+        asked["resources"]["pids"] = self._pod_pids_limit
         del asked["command"], asked["args"], asked["labels"]
         return str(await self._connection.call("create", sandbox=sandbox_id, config=asked))
 
