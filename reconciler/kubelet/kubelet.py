@@ -20,6 +20,7 @@ from reconciler.errors import (
     Unavailable,
 )
 from reconciler.kubelet import logs, losses, probes
+from reconciler.kubelet.evicting import evict_for_ever
 from reconciler.kubelet.measures import KubeletMeasures
 from reconciler.kubelet.names import ClusterDNS
 from reconciler.kubelet.node import node_object
@@ -120,6 +121,7 @@ class Kubelet:
             self._group = group
             group.create_task(self._follow_runtime(), name="kubelet-events")
             group.create_task(self._rotate_logs(), name="kubelet-logs")
+            group.create_task(evict_for_ever(self._node), name="kubelet-evictions")
             for pod in self._node.cache.snapshot.list(kinds.POD):
                 self._pod_changed(None, pod)
             for volume in self._node.cache.snapshot.list(kinds.PERSISTENT_VOLUME):

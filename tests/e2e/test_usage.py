@@ -81,3 +81,35 @@ def test_who_is_over_its_memory_is_told_so(machine: Machine) -> None:
     assert (
         "OOMKilled" in machine.run("describe", "pod", machine.pods()[0]["metadata"]["name"]).stdout
     )
+
+
+HOARDER = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: hoarder}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: main
+      image: any
+      command: [sh, -c, "head -c 20000000 /dev/zero > /data/much; sleep 3600"]
+      volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, emptyDir: {sizeLimit: 10Mi}}]
+"""
+
+
+def test_who_takes_more_of_the_disk_than_it_may_has_to_go(machine: Machine) -> None:
+    """P35: looked at every ten seconds; the Pod fails, and says why."""
+    folder = machine.work / "hoarder"
+    folder.mkdir()
+    (folder / "pod.yaml").write_text(HOARDER)
+    machine.run("up", folder, "--detach", "--http-port", "0", "--https-port", "0")
+
+    def status() -> dict[str, str]:
+        found: dict[str, str] = machine.json("get", "pod", "hoarder")["status"]
+        return found
+
+    eventually(lambda: status()["phase"] == "Failed", 60)
+    assert status()["reason"] == "Evicted"
+    assert status()["message"] == 'Usage of EmptyDir volume "data" exceeds the limit "10Mi". '
+    assert "Evicted" in machine.run("events").stdout

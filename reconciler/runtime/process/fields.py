@@ -22,7 +22,7 @@ _PROBES = tuple(
 _VOLUMES = tuple(
     f"volumes.{field}"
     for field in (
-        "name", "configMap", "secret", "downwardAPI", "hostPath", "persistentVolumeClaim", "emptyDir.medium",
+        "name", "configMap", "secret", "downwardAPI", "hostPath", "persistentVolumeClaim", "emptyDir",
         "projected.defaultMode", "projected.sources.configMap", "projected.sources.secret",
         "projected.sources.downwardAPI",
     )
