@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.clock import rfc3339
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,6 +38,9 @@ def updated(
     ``update_time`` adds ``lastUpdateTime``, which moves when anything of it changes (Deployments have it).
     """
     old = list(conditions or ())
+    # The clock brings asyncio, which who only reads conditions has no need of.
+    from reconciler.clock import rfc3339
+
     before = find(old, kind)
     status = "True" if true else "False"
     new: Condition = {"type": kind, "status": status, "reason": reason, "message": message}

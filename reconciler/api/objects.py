@@ -7,6 +7,7 @@ things (keys), the reads that everybody needs, and nothing else.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 Object = dict[str, Any]
@@ -30,6 +31,7 @@ class GroupVersionKind(NamedTuple):
         return cls.parse(str(obj.get("apiVersion") or ""), str(obj.get("kind") or ""))
 
     @classmethod
+    @functools.lru_cache(maxsize=1024)
     def parse(cls, api_version: str, kind: str) -> GroupVersionKind:
         """Split ``apps/v1`` and ``Deployment``."""
         group, _, version = api_version.rpartition("/")

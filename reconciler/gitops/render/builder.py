@@ -119,6 +119,7 @@ class Builder:
         merged: dict[str, Any] = {}
         keys: dict[str, Any] = {}
         following, short, is_text = self._next, scalar.short, scalar.is_text
+        earlier = keys.setdefault
         quick = not self._slashes
         spared = 0
         while (event := following()).__class__ is not MappingEndEvent:
@@ -133,10 +134,8 @@ class Builder:
                 pass
             else:
                 key = self.key(event)
-            if key in keys:
-                self._twice(key, keys[key], event)
-            else:
-                keys[key] = event
+            if (first := earlier(key, event)) is not event:
+                self._twice(key, first, event)
             if key == "<<" and is_merge(event):
                 for part in self._merged(depth):
                     merged = {**part, **merged}

@@ -141,7 +141,11 @@ def _render_file(file: File, templates: Templates | None, *, plain: bool) -> _On
         return _One((), (Finding("syntax/encoding", "error", told, file.path, line, column),))
     if templates is not None and file.path.endswith(".j2"):
         return _from_template(file, templates)
-    if file.path.endswith(".json") and (rewritten := _SURROGATES.sub(_character, text)) != text:
+    if (
+        file.path.endswith(".json")
+        and ("\\ud" in text or "\\uD" in text)
+        and (rewritten := _SURROGATES.sub(_character, text)) != text
+    ):
         return _documents(rewritten, file, Positions(rewritten))
     # A plain file's bytes are in the snapshot anyway.
     return _documents(text, file, Positions(file.data))

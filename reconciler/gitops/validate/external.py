@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +42,10 @@ class ExternalRule(NamedTuple):
 
 def installed() -> tuple[ExternalRule, ...]:
     """Return the rules of every installed package that brings some, in order of their ids. Raises ``ConfigError``."""
+    if not _announced():
+        return ()
+    from importlib.metadata import entry_points
+
     found: list[ExternalRule] = []
     for point in entry_points(group=GROUP):
         found += _rules(point)
@@ -50,6 +54,42 @@ def installed() -> tuple[ExternalRule, ...]:
     if twice is not None:
         raise ConfigError(f"two installed packages bring a rule {twice}")
     return tuple(sorted(found, key=lambda r: r.id))
+
+
+def _announced() -> bool:
+    """Whether a package may bring rules. ``importlib.metadata`` knows, but loads slower than one file is checked."""
+    if any(hasattr(f, "find_distributions") for f in sys.meta_path if f is not PathFinder):
+        return True
+    return any(_may_name_rules(Path(entry or ".")) for entry in sys.path)
+
+
+def _may_name_rules(folder: Path) -> bool:
+    """Whether a package of a directory names our group; true for an archive, which is not looked into."""
+    try:
+        with os.scandir(folder) as listing:
+            infos = [
+                e for e in listing if e.name.lower().endswith((".dist-info", ".egg-info", ".egg"))
+            ]
+    except NotADirectoryError:
+        return True
+    except OSError:
+        return False
+    for info in infos:
+        inside = (
+            "EGG-INFO/entry_points.txt"
+            if info.name.lower().endswith(".egg")
+            else "entry_points.txt"
+        )
+        try:
+            if GROUP.encode() in Path(info.path, inside).read_bytes():
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            # An egg may be an archive of its own.
+            if info.name.lower().endswith(".egg") and info.is_file():
+                return True
+        except OSError:
+            return True
+    return False
 
 
 def _rules(point: EntryPoint) -> Iterator[ExternalRule]:

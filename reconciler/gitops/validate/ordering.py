@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def check_ordering(document: Document) -> Iterator[Finding]:
     """Yield annotations that cannot be followed: errors where they are ours, warnings where they are others'."""
     annotations = annotations_of(document.object)
+    if not annotations:
+        return
     for name in (*HOOK_ANNOTATIONS, HELM_HOOK, *POLICY_ANNOTATIONS):
         known = words_of(name)
         for word in filter(None, (w.strip() for w in annotations.get(name, "").split(","))):
