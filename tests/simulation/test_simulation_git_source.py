@@ -181,6 +181,18 @@ def test_a_start_without_the_server_goes_on_with_what_is_on_disk() -> None:
     story(told())
 
 
+def test_a_start_without_the_server_says_so_whoever_looks_first() -> None:
+    async def told() -> None:
+        server, source = world()
+        server.on_disk, server.trouble = "old", SourceError("away")
+        await source.changed()
+        found = await source.snapshot()
+        assert found.revision == "old"
+        assert found.stale.startswith("away (since ")
+
+    story(told())
+
+
 def test_without_anything_on_disk_the_trouble_is_raised_and_not_asked_about_again() -> None:
     async def told() -> None:
         server, source = world()

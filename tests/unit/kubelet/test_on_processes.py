@@ -238,7 +238,7 @@ async def test_a_container_may_ask_for_another_signal(node: Node) -> None:
     script = "trap 'exit 42' USR1; trap 'exit 1' TERM; echo begun; while :; do sleep 0.05; done"
     await node.run(
         script, container={"lifecycle": {"stopSignal": "SIGUSR1"}}, os={"name": "linux"},
-        activeDeadlineSeconds=1,
+        activeDeadlineSeconds=3,
     )  # fmt: skip
     pod = await node.finished()
     assert terminated(pod)["exitCode"] == 42

@@ -17,6 +17,8 @@ from reconciler.gitops.source.git import schedule
 from reconciler.gitops.source.git.clone import CorruptError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.clock import Clock, Entropy
     from reconciler.gitops.source.snapshot import Snapshot
 
@@ -86,8 +88,8 @@ class GitSource:
         """Return the last good revision. Raises ``SourceError`` while there is none."""
         if not self._opened:
             await self._open()
-        if self._asked or (self._last is None and not self._failures):
-            await self._look()
+        if self._is_asked():
+            await self._look(self._is_asked)
         if self._last is None:
             raise SourceError(self._trouble)
         return self._last
@@ -102,10 +104,13 @@ class GitSource:
 
     async def changed(self) -> None:
         """Look whenever it is time, and return when there is something else to be said."""
+        # What is on disk comes first: what is said of the server is said of that.
+        if not self._opened:
+            await self._open()
         while True:
             await self._due()
             before = (self._last, self._trouble)
-            await self._look()
+            await self._look(self._is_due)
             if (self._last, self._trouble) != before:
                 return
 
@@ -132,8 +137,14 @@ class GitSource:
             if gap > 0:
                 await self._clock.sleep(gap)
             # Somebody else may have looked meanwhile.
-            if self._hint.is_set() or self._clock.monotonic() >= self._next:
+            if self._is_due():
                 return
+
+    def _is_asked(self) -> bool:
+        return self._asked or (self._last is None and not self._failures)
+
+    def _is_due(self) -> bool:
+        return self._hint.is_set() or self._clock.monotonic() >= self._next
 
     async def _open(self) -> None:
         """Take what is on disk: a daemon that starts while the server is away goes on with what it had."""
@@ -148,9 +159,11 @@ class GitSource:
             except (SourceError, OSError) as error:
                 log.warning("clone cannot be used", source=self._name, error=str(error))
 
-    async def _look(self) -> None:
-        """Ask once, and note when to ask again."""
+    async def _look(self, needed: Callable[[], bool]) -> None:
+        """Ask once, and note when to ask again; not where somebody else has just done so, and it is not ``needed`` any more."""
         async with self._lock:
+            if not needed():
+                return
             self._hinted = self._hinted or self._hint.is_set()
             self._hint.clear()
             self._asked = False
