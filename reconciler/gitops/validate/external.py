@@ -118,11 +118,16 @@ def _rules(point: EntryPoint) -> Iterator[ExternalRule]:
 
 
 def _stamps(module: str) -> str:
-    """Return names, sizes and times of the files that lie beside a module: they differ when its code may."""
+    """Return names, sizes and times of a module's archive or of the files beside it: they differ when its code may."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return ""
-    with os.scandir(Path(file).parent) as listing:
+    folder = Path(file).parent
+    archive = next((p for p in (folder, *folder.parents) if p.is_file()), folder)
+    if archive.is_file():
+        info = archive.stat()
+        return f"{archive.name}:{info.st_size}:{info.st_mtime_ns}"
+    with os.scandir(folder) as listing:
         infos = [(e.name, e.stat()) for e in listing if e.name.endswith(".py")]
     return " ".join(sorted(f"{name}:{i.st_size}:{i.st_mtime_ns}" for name, i in infos))
 

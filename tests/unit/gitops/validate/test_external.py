@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -66,6 +67,22 @@ def test_what_is_kept_holds_no_longer_once_the_package_changes(
     assert told(manifest) == [("acme/team", "warning")]
     package.write_text(CODE.replace('"warning"', '"error"').replace("yield", "if True: yield"))
     assert told(manifest) == [("acme/team", "error")]
+
+
+def test_packages_of_older_forms_are_found(package: Path, manifest: Path) -> None:
+    info = package.parent / "acme_rules-1.0.dist-info"
+    (info / "METADATA").rename(info / "PKG-INFO")
+    info = info.rename(package.parent / "acme_rules.egg-info")
+    assert told(manifest) == [("acme/team", "warning")]
+
+
+def test_a_package_in_an_archive_is_found(
+    package: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = shutil.make_archive(str(manifest.parent / "rules"), "zip", package.parent)
+    shutil.rmtree(package.parent)
+    monkeypatch.syspath_prepend(archive)
+    assert told(manifest) == [("acme/team", "warning")]
 
 
 def test_a_rule_that_fails_is_a_finding(package: Path, manifest: Path) -> None:
