@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
 from reconciler.clock import run_virtual
@@ -12,6 +12,7 @@ from reconciler.gitops.source import Commit
 from tests.simulation.applications import REFUSED, Cluster, config, deployment, refuse
 
 if TYPE_CHECKING:
+    from reconciler.api.objects import Object
     from reconciler.gitops.history import Record
 
 
@@ -267,5 +268,32 @@ def test_with_nothing_healthy_to_go_back_to_that_is_said() -> None:
             await cluster.set_health("web", available=True)
             await cluster.settle()
             assert "NotHealthy" not in await cluster.conditions()
+
+    run_virtual(story())
+
+
+def test_what_a_controller_writes_while_the_engine_looks_is_no_drift() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            cluster.source("app").write(web=deployment("web"))
+            await cluster.application()
+            await cluster.settle()
+            apply, annotate = cluster.registry.apply, cluster.registry.patch
+            written: list[str] = []
+
+            async def apply_late(obj: Object, **options: Any) -> Object:
+                if options.get("dry_run") and not written:
+                    written.append("revision")
+                    notes = {
+                        "metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}
+                    }
+                    await annotate(kinds.DEPLOYMENT, "web", "default", notes)
+                return await apply(obj, **options)
+
+            cluster.registry.apply = apply_late  # type: ignore[method-assign]
+            await cluster.set_health("web", available=True)
+            await cluster.settle()
+            assert written
+            assert [r.trigger for r in cluster.history.records("app")] == ["source"]
 
     run_virtual(story())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: So many objects are compared before others get their turn: a few milliseconds.
 AT_ONCE = 32
+#: An object that somebody else writes all the time is compared as it was after so many tries.
+MOVING_TRIES = 3
 
 
 class Comparer:
@@ -64,7 +66,7 @@ class Comparer:
         """Remember that an object is as it is wanted, since it was just applied."""
         if not self._shared.cache.follows(wanted.kind):
             self._unfollowed[key] = obj
-        self._verified[key] = (wanted.digest, str(obj["metadata"].get("resourceVersion")))
+        self._verified[key] = (wanted.digest, _version(obj))
 
     @property
     def differing(self) -> AbstractSet[Key]:
@@ -104,14 +106,10 @@ class Comparer:
         if live is None:
             self._verified.pop(key, None)
             return Change("create", key, wanted.object, cause="it does not exist")
-        version = str(live["metadata"].get("resourceVersion"))
-        if self._verified.get(key) == (wanted.digest, version):
+        if self._verified.get(key) == (wanted.digest, _version(live)):
             return Change("unchanged", key, wanted.object)
         try:
-            merged = await self._shared.client.apply(
-                wanted.object, field_manager=desired.manager_of(self._name), force=True,
-                dry_run=True,
-            )  # fmt: skip
+            live, merged = await self._merged(key, wanted, live)
         except Invalid as error:
             # The apply will be refused as well, in the report of the sync.
             return Change("update", key, wanted.object, cause=refusal_of(error), live=live)
@@ -119,7 +117,28 @@ class Comparer:
             return Change("update", key, wanted.object, cause="it cannot be compared", live=live)
         fields = diff(live, merged, mask=self._shared.mask)
         if not fields:
-            self._verified[key] = (wanted.digest, version)
+            self._verified[key] = (wanted.digest, _version(live))
             return Change("unchanged", key, wanted.object)
         first = ", ".join(f.path for f in fields[:3])
         return Change("update", key, wanted.object, fields, f"{first} differs", live)
+
+    async def _merged(
+        self, key: Key, wanted: desired.Wanted, live: Object
+    ) -> tuple[Object, Object]:
+        """Return an object as it is and as an apply would leave it, both of one revision.
+
+        The cache may be behind the store: what a controller wrote meanwhile must not look like drift.
+        """
+        for _ in range(MOVING_TRIES):
+            merged = await self._shared.client.apply(
+                wanted.object, field_manager=desired.manager_of(self._name), force=True,
+                dry_run=True,
+            )  # fmt: skip
+            if _version(merged) == _version(live):
+                break
+            live = await self._shared.client.get(wanted.kind, key.name, key.namespace)
+        return live, merged
+
+
+def _version(obj: Object) -> str:
+    return str(obj["metadata"].get("resourceVersion"))
