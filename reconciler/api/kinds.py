@@ -229,11 +229,14 @@ def kind_of(obj: Object) -> Kind:
 
 
 def resolve(word: str) -> Kind | None:
-    """Find a kind by what a user types: ``po``, ``pod``, ``pods``, ``deployments.apps``, ``Deployment``."""
-    lower = word.lower()
+    """Find a kind by what a user types, as kubectl takes it: ``TYPE[[.VERSION].GROUP]``.
+
+    ``po``, ``pod``, ``pods``, ``Deployment``, ``deployments.apps``, ``deploy.v1.apps``.
+    """
+    name, _, rest = word.lower().partition(".")
     for kind in KINDS:
-        if lower in (kind.plural, kind.singular, kind.resource, *kind.short_names):
-            return kind
-        if lower == f"{kind.plural}.{kind.version}.{kind.group}":
+        if name in (kind.plural, kind.singular, *kind.short_names) and rest in (
+            "", kind.group, f"{kind.version}.{kind.group}",
+        ):  # fmt: skip
             return kind
     return None

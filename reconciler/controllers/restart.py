@@ -1,16 +1,15 @@
 """Restart on change: a workload rolls when a ConfigMap or Secret that its template reads has changed.
 
 Not of Kubernetes itself. The first hash seen is only remembered, on the workload; a later, other one goes into the
-template, which rolls it as any change of a template does.
+template, which rolls it as any change of a template does. A change that an Application's sync brings is the sync's own:
+it rolls the readers where its order puts them, so what it has not finished is left to it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
-from reconciler.api import kinds
+from reconciler.api import config_hash, kinds
 from reconciler.api.decision import NOTHING, Decision, Patch, Watch
 from reconciler.api.objects import Key, annotations_of, is_deleting, name_of, namespace_of, uid_of
 
@@ -20,15 +19,15 @@ if TYPE_CHECKING:
     from reconciler.api.decision import Snapshot
     from reconciler.api.objects import Object
 
-OBSERVED = "reconciler.dev/observed-config-hash"
-HASH = "reconciler.dev/config-hash"
-SWITCH = "reconciler.dev/restart-on-change"
-
-Reference = tuple[kinds.Kind, str]
+_APPLICATION = "reconciler.dev/application"
+#: Phases of a sync that may not have come to the readers of what it changed.
+_UNFINISHED = frozenset({"Running", "Failed", "Interrupted"})
+#: Whether a sync has ended is looked at so often, in seconds.
+HELD_SECONDS = 2.0
 
 
 class RestartOnChange:
-    """Plans one kind of workload, Deployments or StatefulSets."""
+    """Plans one kind of workload."""
 
     def __init__(self, kind: kinds.Kind) -> None:
         self._kind = kind
@@ -45,57 +44,40 @@ class RestartOnChange:
     def plan(self, key: Key, snapshot: Snapshot, now: float) -> Decision:  # noqa: ARG002
         """Decide for one workload; while something it reads is missing, nothing is decided."""
         obj = snapshot.get(self._kind, key.namespace, key.name)
-        if obj is None or is_deleting(obj) or annotations_of(obj).get(SWITCH) == "disabled":
+        if obj is None or is_deleting(obj):
             return NOTHING
-        wanted = sorted(set(references(obj)), key=lambda r: (r[0].kind, r[1]))
+        wanted = config_hash.reads(obj)
         found = [snapshot.get(kind, key.namespace, name) for kind, name in wanted]
         present = [config for config in found if config is not None]
         if not wanted or len(present) < len(wanted):
             return NOTHING
-        digest = _digest(present)
-        seen = annotations_of(obj).get(OBSERVED)
+        digest = config_hash.hash_of(present)
+        seen = annotations_of(obj).get(config_hash.OBSERVED)
         if seen == digest:
             return NOTHING
-        patch: dict[str, Any] = {"metadata": {"annotations": {OBSERVED: digest}}}
-        if seen and seen.partition(".")[0] == digest.partition(".")[0]:
-            patch["spec"] = {"template": {"metadata": {"annotations": {HASH: digest}}}}
+        patch: dict[str, Any] = {"metadata": {"annotations": {config_hash.OBSERVED: digest}}}
+        changed = bool(seen) and config_hash.reads_the_same(str(seen), digest)
+        if changed and config_hash.marked(obj) != digest:
+            if _is_syncing(obj, present, snapshot):
+                return Decision(requeue_after=HELD_SECONDS)
+            mark = {"metadata": {"annotations": {config_hash.HASH: digest}}}
+            patch["spec"] = {"template": mark}
         return Decision((Patch(self._kind, key.namespace, key.name, patch, uid=uid_of(obj)),))
 
     def _readers(self, kind: kinds.Kind) -> Callable[[Object, Snapshot], Iterable[Key]]:
         def keys(config: Object, snapshot: Snapshot) -> Iterator[Key]:
             for obj in snapshot.list(self._kind, namespace_of(config)):
-                if (kind, name_of(config)) in references(obj):
+                if (kind, name_of(config)) in config_hash.reads(obj):
                     yield Key.of(obj)
 
         return keys
 
 
-def _digest(configs: list[Object]) -> str:
-    """Return two hashes: of what is read (a change of the template rolls by itself), and of its content."""
-    names = [(config.get("kind"), name_of(config)) for config in configs]
-    content = [(config.get("data"), config.get("binaryData")) for config in configs]
-    return ".".join(
-        hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]
-        for part in (names, content)
-    )
-
-
-def references(workload: Object) -> Iterator[Reference]:
-    """Return the ConfigMaps and Secrets a workload's template reads."""
-    spec = (workload["spec"].get("template") or {}).get("spec") or {}
-    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
-        for source in container.get("envFrom") or ():
-            yield from _named(source, "configMapRef", "secretRef")
-        for variable in container.get("env") or ():
-            yield from _named(variable.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
-    for volume in spec.get("volumes") or ():
-        for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
-            yield from _named(source, "configMap", "secret")
-
-
-def _named(source: Object, config_map: str, secret: str) -> Iterator[Reference]:
-    for field, kind in ((config_map, kinds.CONFIG_MAP), (secret, kinds.SECRET)):
-        ref = source.get(field) or {}
-        name = ref.get("name") or ref.get("secretName")
-        if name:
-            yield kind, str(name)
+def _is_syncing(workload: Object, configs: Iterable[Object], snapshot: Snapshot) -> bool:
+    """Whether an Application that has both the workload and what it reads is amid a sync."""
+    name = annotations_of(workload).get(_APPLICATION)
+    if not name or all(annotations_of(c).get(_APPLICATION) != name for c in configs):
+        return False
+    app = snapshot.get(kinds.APPLICATION, "", name)
+    operation = ((app or {}).get("status") or {}).get("operation") or {}
+    return operation.get("phase") in _UNFINISHED

@@ -17,7 +17,7 @@ from reconciler.scheduler import Scheduler
 from reconciler.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from reconciler.api.objects import Object
@@ -34,6 +34,7 @@ class ControlPlane:
         seed: int = 0,
         script: Callable[[SandboxConfig, ContainerConfig], Behaviour] = runs_for_ever,
         cpu: int = 1_000_000,
+        extra: Iterable[kinds.Kind] = (),
     ) -> None:
         self.clock = LoopClock()
         self.entropy = SeededEntropy(seed)
@@ -42,6 +43,7 @@ class ControlPlane:
         self.runtime = MemoryRuntime(clock=self.clock, script=script, pod_cidr="10.0.0.0/8")
         self._state_dir = state_dir
         self._cpu = cpu
+        self._extra = tuple(extra)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[ControlPlane]:
@@ -52,7 +54,7 @@ class ControlPlane:
                     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
                 )
         controllers = (*all_controllers(), Scheduler())
-        followed = dict.fromkeys([*required_kinds(controllers), *KINDS])
+        followed = dict.fromkeys([*required_kinds(controllers), *KINDS, *self._extra])
         self.cache = InformerCache(self.registry, followed, clock=self.clock)
         events = EventWriter(self.registry, self.clock)
         self.plane = Plane(self.registry, self.cache, controllers, events, clock=self.clock)

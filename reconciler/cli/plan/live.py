@@ -10,7 +10,7 @@ from reconciler.api import kinds
 from reconciler.api.objects import Key, annotations_of
 from reconciler.errors import Invalid, NotFound
 from reconciler.gitops.diff import diff
-from reconciler.gitops.engine import desired
+from reconciler.gitops.engine import desired, rolls
 from reconciler.gitops.engine.policy.pruning import prune_verdict
 from reconciler.gitops.engine.report import inventory_of
 from reconciler.gitops.hooks import hook_of
@@ -50,6 +50,7 @@ async def changes(
             return await _compared(client, name, key, one, live.get(key), mask)
 
     found = list(await asyncio.gather(*(compared(k, w) for k, w in objects.items())))
+    found = rolls.with_rolls(found, {k: w for k, w in objects.items() if w.reads}, live.get)
     found += await _prunes(client, name, wanted)
     if any(c.action != "unchanged" for c in found):
         for key, hook in hooks.items():
@@ -63,16 +64,17 @@ async def _compared(
 ) -> Change:
     if live is None:
         return Change("create", key, wanted.object, cause="it does not exist")
+    obj = rolls.carried(wanted, live)
     try:
         merged = await client.apply(
-            wanted.object, field_manager=desired.manager_of(name), force=True, dry_run=True
+            obj, field_manager=desired.manager_of(name), force=True, dry_run=True
         )
     except Invalid as error:
-        return Change("update", key, wanted.object, cause=refusal_of(error), live=live)
+        return Change("update", key, obj, cause=refusal_of(error), live=live)
     fields = diff(live, merged, mask=mask)
     if not fields:
-        return Change("unchanged", key, wanted.object)
-    return Change("update", key, wanted.object, fields, cause_of(fields), live)
+        return Change("unchanged", key, obj)
+    return Change("update", key, obj, fields, cause_of(fields), live, merged)
 
 
 async def _prunes(client: Client, name: str, wanted: Mapping[Key, desired.Wanted]) -> list[Change]:

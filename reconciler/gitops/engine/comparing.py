@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import ApiError, Invalid, NotFound
 from reconciler.gitops.diff import diff
-from reconciler.gitops.engine import desired
+from reconciler.gitops.engine import desired, rolls
 from reconciler.gitops.plan import Change
 from reconciler.gitops.plan.refusal import refusal_of
 
@@ -108,36 +108,38 @@ class Comparer:
             return Change("create", key, wanted.object, cause="it does not exist")
         if self._verified.get(key) == (wanted.digest, _version(live)):
             return Change("unchanged", key, wanted.object)
+        obj = rolls.carried(wanted, live)
         try:
-            live, merged = await self._merged(key, wanted, live)
+            live, obj, merged = await self._merged(key, wanted, live)
         except Invalid as error:
             # The apply will be refused as well, in the report of the sync.
-            return Change("update", key, wanted.object, cause=refusal_of(error), live=live)
+            return Change("update", key, obj, cause=refusal_of(error), live=live)
         except ApiError:
-            return Change("update", key, wanted.object, cause="it cannot be compared", live=live)
+            return Change("update", key, obj, cause="it cannot be compared", live=live)
         fields = diff(live, merged, mask=self._shared.mask)
         if not fields:
             self._verified[key] = (wanted.digest, _version(live))
             return Change("unchanged", key, wanted.object)
         first = ", ".join(f.path for f in fields[:3])
-        return Change("update", key, wanted.object, fields, f"{first} differs", live)
+        return Change("update", key, obj, fields, f"{first} differs", live, merged)
 
     async def _merged(
         self, key: Key, wanted: desired.Wanted, live: Object
-    ) -> tuple[Object, Object]:
-        """Return an object as it is and as an apply would leave it, both of one revision.
+    ) -> tuple[Object, Object, Object]:
+        """Return an object as it is, what is applied to it, and what an apply would leave, all of one revision.
 
         The cache may be behind the store: what a controller wrote meanwhile must not look like drift.
         """
         for _ in range(MOVING_TRIES):
+            obj = rolls.carried(wanted, live)
             merged = await self._shared.client.apply(
-                wanted.object, field_manager=desired.manager_of(self._name), force=True,
+                obj, field_manager=desired.manager_of(self._name), force=True,
                 dry_run=True,
             )  # fmt: skip
             if _version(merged) == _version(live):
                 break
             live = await self._shared.client.get(wanted.kind, key.name, key.namespace)
-        return live, merged
+        return live, obj, merged
 
 
 def _version(obj: Object) -> str:

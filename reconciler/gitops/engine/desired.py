@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.api import kinds
-from reconciler.api.objects import Key, Object
+from reconciler.api import config_hash, kinds
+from reconciler.api.objects import Key, Object, namespace_of
 from reconciler.gitops.digest import digest_of
 from reconciler.gitops.plan import is_ordered
 
@@ -18,12 +18,16 @@ APPLICATION_ANNOTATION = "reconciler.dev/application"
 
 
 class Wanted(NamedTuple):
-    """One object as it shall be, and the digest of that. ``ordered``: it says what it comes before or after."""
+    """One object as it shall be, and the digest of that. ``ordered``: it says what it comes before or after.
+
+    ``reads``: the ConfigMaps and Secrets whose change rolls its Pods.
+    """
 
     object: Object
     digest: str
     kind: kinds.Kind
     ordered: bool = False
+    reads: tuple[Key, ...] = ()
 
 
 def manager_of(app: str) -> str:
@@ -68,7 +72,11 @@ def _wanted(obj: Object, app: str, namespace: str) -> Wanted:
     else:
         meta.pop("namespace", None)
     made = {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
-    return Wanted(made, digest_of(made), kind, is_ordered(made))
+    reads: tuple[Key, ...] = ()
+    if kind in config_hash.WORKLOADS:
+        where = namespace_of(made)
+        reads = tuple(Key("", k.kind, where, name) for k, name in config_hash.reads(made))
+    return Wanted(made, digest_of(made), kind, is_ordered(made), reads)
 
 
 def missing_namespace(found: Mapping[Key, Wanted], namespace: str, app: str) -> Wanted | None:

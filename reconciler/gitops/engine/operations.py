@@ -12,7 +12,14 @@ from reconciler.gitops.engine.recording import record_of
 from reconciler.gitops.engine.standing import Operation
 from reconciler.gitops.engine.syncing import Synced
 from reconciler.gitops.history import Trigger
-from reconciler.gitops.history.record import DEGRADED, FAILED, HEALTHY, INTERRUPTED, SUCCEEDED
+from reconciler.gitops.history.record import (
+    DEGRADED,
+    FAILED,
+    HEALTHY,
+    INTERRUPTED,
+    RUNNING,
+    SUCCEEDED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,18 +131,19 @@ class Operations:
             return old._replace(tries=old.tries + 1, deadline=deadline, set=digest)
         number = max(await self._recording.next_id(uid), old.id + 1)
         return Operation(
-            number, reading.revision, "Running", str(trigger), by, now, now, now + policy.timeout,
+            number, reading.revision, RUNNING, str(trigger), by, now, now, now + policy.timeout,
             tries=1, set=digest,
         )  # fmt: skip
 
     def came_right(self, standing: Standing, revision: str) -> None:
-        """Nothing differs any more, though a sync of this revision had failed: judge it anew."""
+        """Nothing differs any more, though a sync had failed, or had no end: judge it anew."""
         operation = standing.operation
-        if operation.has_failed(revision):
+        if operation.has_failed(revision) or operation.phase in (RUNNING, INTERRUPTED):
             limit = operation.deadline - operation.started
             standing.operation = operation._replace(
-                phase=SUCCEEDED, health="", deadline=self._shared.clock.now() + limit
-            )
+                phase=SUCCEEDED, revision=revision, health="",
+                deadline=self._shared.clock.now() + limit,
+            )  # fmt: skip
 
     @staticmethod
     def look_at(standing: Standing) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api import requests
+from reconciler.gitops.engine import rolls
 from reconciler.gitops.engine.hook_runs import HookRuns
 from reconciler.gitops.engine.policy import SelfHeal, policy_of
 from reconciler.gitops.plan import Change, Plan, plan
@@ -48,6 +49,7 @@ class Planner:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._hooks = HookRuns()
+        self._configs: set[Key] = set()
 
     async def plan(
         self,
@@ -84,6 +86,7 @@ class Planner:
         found = self._ordered(
             state, reading, owned.changes, prunes, hooks=hooks, fresh=asked or new
         )
+        self._configs |= rolls.configs(found.changes).keys()
         return Found(found, drifted, new, bool(prunes), hooks)
 
     async def preview(self, state: State, reading: Reading, asked: PlanRequest) -> Preview:
@@ -117,6 +120,7 @@ class Planner:
     def synced(self, reading: Reading) -> None:
         """A sync of it went well."""
         self._hooks.ran(reading)
+        self._configs.clear()
 
     def _refuse(self, state: State, owned: Owned) -> None:
         state.refused = frozenset(r.key for r in owned.refusals) | owned.ignored
@@ -141,6 +145,11 @@ class Planner:
         What only drifted is put back at once and by itself.
         """
         wanted = reading.wanted
+        # What an earlier try changed and did not come to the readers of counts as changed.
+        changes = rolls.with_rolls(
+            changes, {k: w for k, w in wanted.items() if w.reads and k not in state.refused},
+            self._parts.guards.live, self._configs,
+        )  # fmt: skip
         if fresh and (hooks or prunes or any(c.action != "unchanged" for c in changes)):
             waits = bool(hooks or prunes) or any(w.ordered for w in wanted.values())
             # Where nothing waits for more than what it uses to be applied, what is unchanged need not be looked at.

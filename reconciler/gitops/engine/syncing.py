@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api import kinds
+from reconciler.api.objects import revision_of
 from reconciler.gitops.apply import Result, apply
-from reconciler.gitops.engine import desired
+from reconciler.gitops.engine import desired, rolls
 
 if TYPE_CHECKING:
     import asyncio
@@ -80,6 +81,8 @@ class Syncer:
             if not result.error and result.object is not None and key in wanted:
                 self._comparer.applied(key, wanted[key], result.object)
 
+        if rolls.configs(found.changes):
+            await self._announce()
         done = await apply(
             found, self._shared.client, manager=desired.manager_of(self._name), live=live,
             clock=self._shared.clock, deadline=deadline, interrupted=self._interrupted,
@@ -90,3 +93,9 @@ class Syncer:
                 revision = int(result.object["metadata"].get("resourceVersion") or 0)
                 await self._shared.cache.reached(wanted[result.change.key].kind, revision)
         return Synced(*done)
+
+    async def _announce(self) -> None:
+        """Let everybody see that a sync is under way: it rolls the readers of what it changes, nobody else does."""
+        await self._waiting()
+        app = await self._shared.client.get(kinds.APPLICATION, self._name)
+        await self._shared.cache.reached(kinds.APPLICATION, revision_of(app))

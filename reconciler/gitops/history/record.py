@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
 INTERRUPTED = "Interrupted"
+RUNNING = "Running"
 SKIPPED = "Skipped"
 
 HEALTHY = "Healthy"

@@ -20,6 +20,7 @@ class Change(NamedTuple):
     fields: tuple[FieldChange, ...] = ()
     cause: str = ""
     live: Object | None = None  # as it was found, where somebody looked
+    after: Object | None = None  # as the API would leave it, where it was asked
 
     @property
     def wave(self) -> int:

@@ -113,6 +113,8 @@ def test_get_one_object_or_a_list(cluster: Cluster) -> None:
     )
     out, _ = cluster.run("get", "deploy,pods", "-n", "shop", "-o", "name")
     assert out.split() == ["deployment.apps/web", "pod/web-0"]
+    again, _ = cluster.run("get", *out.split(), "deploy.v1.apps/web", "-n", "shop", "-o", "name")
+    assert sorted(again.split()) == ["deployment.apps/web"] * 2 + ["pod/web-0"]
     assert cluster.json("get", "pods", "-A", "-l", "app=none")["items"] == []
     assert cluster.json("get", "pods", "-A", "--field-selector", "metadata.name=web-0")["items"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reconciler.api import kinds
+from reconciler.api.config_hash import HASH
 from reconciler.api.objects import Key
-from reconciler.controllers.restart import HASH, RestartOnChange
+from reconciler.controllers.restart import RestartOnChange
 from tests.unit.controllers.snapshot import World, workload
 
 
