@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.api import kinds
+from reconciler.cli.building import within_of
 from reconciler.errors import NotFound, ReconcilerError, SourceError
+from reconciler.gitops.source.selection import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,9 @@ def from_directory(
     """Return the Application of a directory, named after it. Raises ``SourceError`` for a path that is not there."""
     absolute = _there(path)
     source: dict[str, Any] = {"directory": {"path": str(absolute)}}
+    within = within_of(absolute)
+    if within is not None and any((absolute / name).is_file() for name in KUSTOMIZATIONS):
+        source["directory"]["root"] = str(within)
     templates: dict[str, Any] = {}
     if values:
         templates["values"] = [str(_there(v)) for v in values]

@@ -24,6 +24,17 @@ def source_of(values: Iterable[str | Path], sets: Mapping[str, Any]) -> dict[str
     return {"templates": templates} if templates else {}
 
 
+def within_of(path: Path) -> Path | None:
+    """Return the folder in which a user's kustomizations may name others; None: the git checkout that holds the path.
+
+    Without a checkout that is where the user stands, if the path lies below it.
+    """
+    absolute, here = path.resolve(), Path.cwd()
+    if any((folder / ".git").exists() for folder in (absolute, *absolute.parents)):
+        return None
+    return here if here in absolute.parents and here.parent != here else None
+
+
 def build(
     snapshot: Snapshot,
     source: Mapping[str, Any],

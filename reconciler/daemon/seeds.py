@@ -80,6 +80,8 @@ def _from_here(app: Object, folder: Path) -> None:
     directory = source.get("directory")
     if directory and directory.get("path"):
         directory["path"] = str((folder / directory["path"]).absolute())
+        if directory.get("root"):
+            directory["root"] = str((folder / directory["root"]).absolute())
     templates = source.get("templates")
     if templates and templates.get("values"):
         templates["values"] = [str((folder / v).absolute()) for v in templates["values"]]

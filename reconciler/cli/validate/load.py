@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from posixpath import normpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.cli.building import build, source_of
+from reconciler.cli.building import build, source_of, within_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ def snapshot_of(path: Path) -> Snapshot:
         return _stdin()
     from reconciler.gitops.source.scan import Scanner
 
-    return Scanner(path).scan()
+    return Scanner(path, within=within_of(path)).scan()
 
 
 def named_from(path: Path, findings: Iterable[Finding]) -> list[Finding]:
@@ -67,6 +68,8 @@ class Naming(NamedTuple):
         """Return a file's name as from here."""
         if not self.directory:
             return self.given
+        if path.startswith("../"):
+            return normpath(f"{self.given}/{path}")
         if self.given == "." or path.startswith("/"):
             return path
         return f"{self.given.rstrip('/')}/{path}"

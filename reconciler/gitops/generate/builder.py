@@ -185,7 +185,8 @@ class Builder:
         found = self._which("helm")
         if found is None:
             return {}, [_at(helm.NOT_INSTALLED, tool, "Chart.yaml")]
-        with workspace(snapshot.files.values(), self._scratch) as home:
+        within = [f for p, f in snapshot.files.items() if not p.startswith("../")]
+        with workspace(within, self._scratch) as home:
             return await helm.build(tool, found, home)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.generate.command import run
+from reconciler.gitops.generate.workspace import ABOVE, root_of
 from reconciler.gitops.render import reader
+from reconciler.gitops.source import bases
 from reconciler.gitops.source.selection import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
@@ -17,14 +19,6 @@ if TYPE_CHECKING:
 
     from reconciler.gitops.generate.tools import Kustomize
     from reconciler.gitops.source import File
-
-#: What a kustomization reads directories by. Other fields name files, which kustomize's own loader keeps below it.
-_LOADING = frozenset(
-    {"resources", "bases", "components", "generators", "transformers", "validators", "crds", "configurations"}
-)  # fmt: skip
-_REMOTE = re.compile(
-    r"://|^[\w.-]+@[\w.-]+:|^(github\.com|gitlab\.com|bitbucket\.org)[/:]|\?ref=|::"
-)
 
 NOT_INSTALLED = Finding(
     "kustomize/not-installed", "error",
@@ -50,10 +44,11 @@ async def build(
     findings = list(_escapes(files))
     if findings:
         return {}, findings
-    where = str(home / "source" / tool.path)
+    root = root_of(files.values())
+    where = str(home / root / tool.path)
     ran = await run((*argv, "--load-restrictor=LoadRestrictionsRootOnly", where), home=home)
     if ran.code:
-        told = ran.complaint.replace(f"{home}/source/", "").replace(str(home), "").strip()
+        told = _named_from_root(ran.complaint, f"{home}/", root).strip()
         told = re.sub(r"\s+", " ", told.removeprefix("error: ").removeprefix("Error: "))
         line = re.search(r"yaml: line (\d+)", told)
         found = Finding("kustomize/failed", "error", told[:1000], file, int(line[1]) if line else 1)
@@ -62,16 +57,25 @@ async def build(
     return {name: ran.output}, []
 
 
+def _named_from_root(text: str, home: str, root: str) -> str:
+    """Return what a tool said, with paths as the source's kustomizations name them."""
+    levels = root.count("/")
+
+    def named(match: re.Match[str]) -> str:
+        down = match[1].count("/") if levels else 0
+        return "../" * (levels - down)
+
+    text = re.sub(rf"{re.escape(home)}source/((?:{ABOVE}/){{0,{levels}}})", named, text)
+    return text.replace(home.rstrip("/"), "")
+
+
 def _kustomization(path: str, files: Mapping[str, File]) -> str:
     names = [posixpath.join(path, k) for k in KUSTOMIZATIONS]
     return next((n for n in names if n in files), names[0])
 
 
 def _escapes(files: Mapping[str, File]) -> Iterator[Finding]:
-    """Yield every entry that leads out of the source, to another host, or to nothing.
-
-    Go reads field names without regard to case, so this does too.
-    """
+    """Yield every entry that leads out of the source, to another host, or to nothing."""
     folders = {""}
     for path in files:
         folder = posixpath.dirname(path)
@@ -86,7 +90,7 @@ def _escapes(files: Mapping[str, File]) -> Iterator[Finding]:
         yield from wrong
         places = reader.places(text)
         for document in documents[:1]:
-            for where, entry in _entries(document.value):
+            for where, entry in bases.entries(document.value):
                 problem = _problem(entry, posixpath.dirname(path), files, folders)
                 if problem:
                     place = places.get(where)
@@ -95,28 +99,31 @@ def _escapes(files: Mapping[str, File]) -> Iterator[Finding]:
                     yield Finding(problem[0], "error", problem[1], path, line, column, hint=problem[2])  # fmt: skip
 
 
-def _entries(value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if not isinstance(value, dict):
-        return
-    for name, entries in value.items():
-        if name.lower() in _LOADING and isinstance(entries, list):
-            for number, entry in enumerate(entries):
-                if isinstance(entry, str) and "\n" not in entry:
-                    yield (name, number), entry
-
-
 def _problem(
     entry: str, folder: str, files: Mapping[str, File], folders: set[str]
 ) -> tuple[str, str, str] | None:
-    if _REMOTE.search(entry):
+    if bases.is_remote(entry):
         told = f"{entry} is on another host: nothing is fetched while rendering"
         return "kustomize/remote", told, "keep a copy of it in the source"
     target = posixpath.normpath(posixpath.join(folder, entry))
     target = "" if target == "." else target
-    if target.startswith(("/", "../")) or target == "..":
-        told = f"{entry} leads out of the source"
-        hint = "let the source's path be the folder that holds both, and spec.source.kustomize.path the one to build"
+    if target.startswith("/") or bases.is_above(target):
+        return "kustomize/outside", f"{entry} leads out of the source", "name a folder beside it"
+    if target in files or target in folders:
+        return None
+    if target.startswith("../") and not _is_below(target, folders):
+        told = f"{entry} is no folder beside the source, or it lies outside of the repository"
+        hint = (
+            "without a git repository: run it from the folder that holds both, or name that in "
+            "the Application's spec.source.directory.root"
+        )
         return "kustomize/outside", told, hint
-    if target not in files and target not in folders:
-        return "kustomize/missing", f"there is no {target} in the source", ""
-    return None
+    return "kustomize/missing", f"there is no {target} in the source", ""
+
+
+def _is_below(path: str, folders: set[str]) -> bool:
+    """Whether a path beside the source lies in a folder that was read."""
+    while not bases.is_above(path := posixpath.dirname(path)):
+        if path in folders:
+            return True
+    return False

@@ -29,7 +29,7 @@ from reconciler.gitops.source.scan import Scanner
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from watchdog.observers.api import BaseObserver
+    from watchdog.observers.api import BaseObserver, ObservedWatch
 
     from reconciler.clock import Clock
     from reconciler.gitops.source.snapshot import Snapshot
@@ -82,9 +82,28 @@ class _Handler(FileSystemEventHandler):
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._changed.set)
 
+    def look_at_all(self) -> None:
+        """Tell that something moved that is no file below the root."""
+        self._unclear = True
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._changed.set)
+
     def _is_hidden(self, path: str) -> bool:
         """Whether a path lies in a directory, or is a file, that is not read: ``.git``, an editor's swap file."""
         return "/." in path.removeprefix(self._root)
+
+
+class _Around(FileSystemEventHandler):
+    """Passes hints of a folder beside the root."""
+
+    def __init__(self, handler: _Handler, folder: str) -> None:
+        self._handler = handler
+        self._folder = folder
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        paths = [os.fsdecode(p) for p in (event.src_path, event.dest_path) if p]
+        if not all("/.git/" in p.removeprefix(self._folder) for p in paths):
+            self._handler.look_at_all()
 
 
 class DirectorySource:
@@ -97,11 +116,14 @@ class DirectorySource:
         clock: Clock,
         rescan_seconds: float = 30.0,
         everything: bool = False,
+        within: Path | None = None,
     ) -> None:
+        """``within``: the folder in which its kustomizations may name others; None: the git checkout that holds it."""
         self._root = root
         self._clock = clock
         self._rescan_seconds = rescan_seconds
-        self._scanner = Scanner(root, everything=everything)
+        self._scanner = Scanner(root, everything=everything, within=within)
+        self._around: dict[str, ObservedWatch] = {}
         self._hint = asyncio.Event()
         self._taken = asyncio.Event()  # a snapshot was taken since a change was told last
         self._observer: BaseObserver | None = None
@@ -125,7 +147,11 @@ class DirectorySource:
         if not hinted or self._look_at_all:
             touched = None
         self._look_at_all = False
-        return self._scanner.scan(touched)
+        found = self._scanner.scan(touched)
+        if self._watch_around():
+            # What changed there before it was watched is not missed.
+            found = self._scanner.scan()
+        return found
 
     async def changed(self) -> None:
         """Return after a hint, when the root is another one, or after a slow look around.
@@ -194,6 +220,24 @@ class DirectorySource:
             return
         self._observer, self._handler, self._watched = observer, handler, identity
 
+    def _watch_around(self) -> bool:
+        """Watch the folders beside the root that are built on; returns whether that is new of one."""
+        if self._observer is None or self._handler is None:
+            return False
+        wanted = set(self._scanner.beside)
+        for folder in self._around.keys() - wanted:
+            self._observer.unschedule(self._around.pop(folder))
+        new = wanted - self._around.keys()
+        for folder in new:
+            around = _Around(self._handler, folder)
+            try:
+                self._around[folder] = self._observer.schedule(
+                    around, folder, recursive=True, event_filter=_CHANGES
+                )
+            except OSError as error:
+                log.warning("directory is not watched", path=folder, error=str(error))
+        return bool(new & self._around.keys())
+
     def _is_watching(self) -> bool:
         observer, handler = self._observer, self._handler
         return (
@@ -208,3 +252,4 @@ class DirectorySource:
             self._observer.stop()
             self._observer.join(timeout=2)
         self._observer = self._handler = self._watched = None
+        self._around = {}

@@ -10,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import SourceError
+from reconciler.gitops.source.beside import Beside
 from reconciler.gitops.source.selection import Selection, is_built
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
 
@@ -45,7 +46,8 @@ class Scanner:
     they build.
     """
 
-    def __init__(self, root: Path, *, everything: bool = False) -> None:
+    def __init__(self, root: Path, *, everything: bool = False, within: Path | None = None) -> None:
+        """``within``: the folder in which kustomizations may name others; None: the git checkout that holds the root."""
         self._given = root
         self._everything = everything
         self._select = Selection(everything)
@@ -55,7 +57,9 @@ class Scanner:
         self._found: dict[str, Known] = {}
         self._problems: list[Problem] = []
         self._linked = False
+        self._is_directory = False
         self._last: Snapshot | None = None
+        self._beside = Beside(lambda folder: Scanner(folder, everything=True).look, within)
 
     def scan(self, touched: Collection[str] | None = None) -> Snapshot:
         """Read what changed. Raises ``SourceError`` when the root cannot be read.
@@ -63,9 +67,16 @@ class Scanner:
         ``touched`` are the only files, as paths below the root, that can have changed; None: any can. The same object
         is returned as long as nothing changed.
         """
-        if touched is not None and self._last is not None and self._look_at(touched):
+        if touched is None or self._last is None or not self._look_at(touched):
+            self._last = self.look()
+        if not self._select.everything or not self._is_directory:
             return self._last
-        return self._look_at_all()
+        return self._beside.added(self._root, self._last)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The folders beside the root that were read, too, at the last look."""
+        return self._beside.folders
 
     def _look_at(self, touched: Collection[str]) -> bool:
         """Look at some files; returns whether that was enough to know the whole."""
@@ -98,12 +109,14 @@ class Scanner:
             self._last = _snapshot(found, [])
         return True
 
-    def _look_at_all(self) -> Snapshot:
+    def look(self) -> Snapshot:
+        """Do the same for what lies below the root alone, whatever can have changed."""
         self._linked = False
         self._problems, self._found, self._size = [], {}, 0
         try:
             self._root = os.path.realpath(self._given, strict=True)
-            if os.path.isdir(self._root):  # noqa: PTH112 - a Path for each of 10,000 files costs more than its stat
+            self._is_directory = os.path.isdir(self._root)  # noqa: PTH112 - see below
+            if self._is_directory:
                 names = os.listdir(self._root)  # noqa: PTH208 - asks for the permission, before anything else
                 self._select = Selection(self._everything or is_built(names))
                 self._directory(self._root, "", frozenset(), 0)

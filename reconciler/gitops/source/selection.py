@@ -24,6 +24,11 @@ def is_built(names: Collection[str]) -> bool:
     return CHART in names or any(name in names for name in KUSTOMIZATIONS)
 
 
+def is_private(path: str) -> bool:
+    """Whether a path lies in what a version control system keeps for itself."""
+    return not _NEVER.isdisjoint(path.split("/"))
+
+
 def asks_for_everything(source: Mapping[str, Any]) -> bool:
     """Whether an Application's ``spec.source`` names a tool that reads more than manifests."""
     return source.get("kustomize") is not None or source.get("helm") is not None

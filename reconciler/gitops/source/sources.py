@@ -76,7 +76,11 @@ class Sources:
         if not path:
             raise SourceError("spec.source: expected directory.path or git.url")
         everything = asks_for_everything(source)
-        return DirectorySource(Path(path), clock=self._clock, everything=everything)
+        root = source["directory"].get("root")
+        return DirectorySource(
+            Path(path), clock=self._clock, everything=everything,
+            within=Path(root) if root else None,
+        )  # fmt: skip
 
     def wake(self, urls: Iterable[str]) -> list[str]:
         """Let every source look that follows one of these repositories; returns their Applications' names."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.errors import SourceError
 from reconciler.gitops.source.git import session, tree
+from reconciler.gitops.source.git.beside import FoldersBeside
 from reconciler.gitops.source.git.command import GitError, run
 from reconciler.gitops.source.snapshot import Snapshot
 
@@ -45,7 +46,11 @@ async def at_ref(path: Path, ref: str, *, forked: bool = False) -> Snapshot:
             files, problems = await tree.contents(git, one, None)
             return Snapshot(commit, files, tuple(problems.values()))
         found = await tree.read(git, name, tree.EMPTY)
-        return Snapshot(commit, found.files, tuple(found.problems.values()))
+        files, problems = found.files, dict(found.problems)
+        if inside != "." and found.selection.everything:
+            files, told = await FoldersBeside(inside).added(git, commit, files, None)
+            problems |= told
+        return Snapshot(commit, files, tuple(problems.values()))
 
 
 def _within(path: Path) -> tuple[Path, Path]:

@@ -13,6 +13,7 @@ import structlog
 
 from reconciler.errors import SourceError
 from reconciler.gitops.source.git import session, submodules, tree
+from reconciler.gitops.source.git.beside import FoldersBeside
 from reconciler.gitops.source.git.clone import (
     CURRENT,
     NEXT,
@@ -80,6 +81,7 @@ class Repository:
         self._accepted = ""
         self._seen = Found("", "")
         self._tree = tree.EMPTY
+        self._beside = FoldersBeside(spec.path)
         self._signers: Keys | None = None
         self._read = ""
         self._fetches = 0
@@ -216,7 +218,9 @@ class Repository:
             raise SourceError(f"{found.name} of {self._spec.url.text} does not lead to a commit")
         fetched = Found(found.name, await clone.peeled(setting, NEXT, "object"))
         await self._verify(fetched, revision)
-        await self._complete(setting, await self._entry(setting, revision))
+        entry = await self._entry(setting, revision)
+        await self._complete(setting, entry)
+        await self._complete_beside(setting, entry, revision)
         await clone.read(setting, "update-ref", CURRENT, fetched.id)
         record = Accepted(asked=self._asked(), name=found.name)
         (self._where / _RECORD).write_bytes(msgspec.json.encode(record))
@@ -239,6 +243,22 @@ class Repository:
             if missing:
                 url, seconds = self._spec.url, self._spec.timeout
                 await self._clone.fetch_objects(setting, url, missing, seconds)
+
+    async def _complete_beside(self, setting: Setting, entry: tree.Entry, revision: str) -> None:
+        """Fetch what kustomizations name beside our path: they are known by what was just completed."""
+        if not self._spec.path or entry.mode != tree.DIRECTORY:
+            return
+        git = self._git(setting)
+        read = await tree.read(git, entry.id, self._tree, everything=self._everything)
+        if not read.selection.everything:
+            return
+
+        async def complete(folder: tree.Entry) -> None:
+            await self._complete(setting, folder)
+
+        # A pointer of LFS that is read here must not be what is known of it afterwards.
+        beside = FoldersBeside(self._spec.path) if self._spec.lfs else self._beside
+        await beside.added(git, revision, read.files, None, complete)
 
     async def _pack(self, setting: Setting) -> None:
         """Put the packs of many fetches together, and forget what is in none of our revisions."""
@@ -270,10 +290,12 @@ class Repository:
         self, setting: Setting, name: str, revision: str
     ) -> tuple[Mapping[str, File], dict[str, Problem]]:
         git = self._git(setting)
-        self._tree = await tree.read(
-            git, name, self._tree, self._smudge(setting), everything=self._everything
-        )
+        smudge = self._smudge(setting)
+        self._tree = await tree.read(git, name, self._tree, smudge, everything=self._everything)
         files, problems = self._tree.files, dict(self._tree.problems)
+        if self._spec.path and self._tree.selection.everything:
+            files, more = await self._beside.added(git, revision, files, smudge)
+            problems |= more
         wanted = self._tree.submodules
         if not (self._spec.submodules and wanted):
             return files, problems

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from reconciler.gitops.generate.builder import Built
     from reconciler.gitops.render.substitute import Variables
+    from reconciler.gitops.source import Snapshot
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -30,6 +31,9 @@ class Source:
         self._scanner = Scanner(root)
         self.scratch = scratch
         self.builder = Builder(scratch=scratch, **options)
+
+    def snapshot(self) -> Snapshot:
+        return self._scanner.scan()
 
     async def build(
         self, source: dict[str, Any] | None = None, variables: Variables | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.gitops.generate import AgeKeys
+from reconciler.gitops.source.scan import Scanner
 from tests.unit.gitops.generate.building import Source, write
 
 needs_kustomize = pytest.mark.skipif(
@@ -134,3 +135,88 @@ async def test_an_encrypted_secret_that_kustomize_renames_is_decrypted_and_its_f
     assert (found["metadata"]["name"], found["stringData"]) == ("x-db", {"p": "hunter2"})
     (tree / "s.yaml").write_text(text.replace("name: db", "name: admin"))
     assert [(r, f) for r, f, _ in await source.told()] == [("sops/mac", "s.yaml")]
+
+
+@needs_kustomize
+async def test_an_overlay_builds_on_folders_beside_it_in_the_same_checkout(tmp_path: Path) -> None:
+    files = {
+        "deploy/base/kustomization.yaml": "resources: [config.yaml]\ncomponents: [../parts/labels]\n",
+        "deploy/base/config.yaml": CONFIG,
+        "deploy/parts/labels/kustomization.yaml": (
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+            "labels: [{pairs: {team: shop}}]\n"
+        ),
+        "deploy/overlays/prod/kustomization.yaml": "resources: [../../base]\nnamePrefix: prod-\n",
+        "deploy/unrelated/big.yaml": "x",
+        ".git/HEAD": "ref: refs/heads/main\n",
+    }
+    tree = write(tmp_path / "s", files)
+    source = Source(tree / "deploy/overlays/prod", tmp_path / "x")
+    (found,) = await source.objects()
+    assert found["metadata"]["name"] == "prod-a"
+    assert found["metadata"]["labels"] == {"team": "shop"}
+    first = source.snapshot()
+    assert sorted(first.files) == [
+        "../../base/config.yaml",
+        "../../base/kustomization.yaml",
+        "../../parts/labels/kustomization.yaml",
+        "kustomization.yaml",
+    ]
+    assert source.snapshot() is first
+    (tree / "deploy/base/config.yaml").write_text(CONFIG.replace("b}", "c}"))
+    assert source.snapshot().revision != first.revision
+    (found,) = await source.objects()
+    assert found["data"] == {"a": "c"}
+
+
+async def test_what_is_wrong_in_a_base_is_told_by_its_own_place(tmp_path: Path) -> None:
+    files = {
+        "base/kustomization.yaml": "namePrefix: a-\nresources:\n- gone.yaml\n",
+        "prod/kustomization.yaml": "resources: [../base]\n",
+        ".git/HEAD": "",
+    }
+    source = Source(write(tmp_path / "s", files) / "prod", tmp_path / "x", which=_true)
+    assert await source.told() == [("kustomize/missing", "../base/kustomization.yaml", 3)]
+
+
+@needs_kustomize
+async def test_what_kustomize_says_of_a_base_names_it_as_the_overlay_does(tmp_path: Path) -> None:
+    files = {
+        "base/kustomization.yaml": "resources: [a.yaml, b.yaml]\n",
+        "base/a.yaml": CONFIG,
+        "base/b.yaml": CONFIG,
+        "prod/kustomization.yaml": "resources: [../base]\n",
+        ".git/HEAD": "",
+    }
+    tree = write(tmp_path / "s", files)
+    built = await Source(tree / "prod", tmp_path / "x").build()
+    (finding,) = built.rendered.findings
+    assert "'../base'" in finding.message
+    assert str(tmp_path) not in finding.message
+    assert "/_/" not in finding.message
+
+
+@pytest.mark.parametrize("entry", ["..", "../..", "../prod", "../link", "../../outside", "../.git"])
+async def test_nothing_outside_of_the_checkout_or_above_the_source_is_read(
+    entry: str, tmp_path: Path
+) -> None:
+    outside = "resources: []\n"
+    files = {
+        "outside/kustomization.yaml": outside,
+        "s/prod/kustomization.yaml": f"resources: [{entry}]\n",
+        "s/kustomization.yaml": outside,
+        "s/.git/kustomization.yaml": outside,
+    }
+    write(tmp_path, files)
+    (tmp_path / "s/link").symlink_to(tmp_path / "outside")
+    source = Source(tmp_path / "s/prod", tmp_path / "x", which=_true)
+    assert [rule for rule, _, _ in await source.told()] == ["kustomize/outside"]
+    assert set(source.snapshot().files) == {"kustomization.yaml"}
+
+
+async def test_without_a_checkout_a_folder_is_named_up_to_which_it_may_lead(tmp_path: Path) -> None:
+    files = {"base/kustomization.yaml": "", "prod/kustomization.yaml": "resources: [../base]\n"}
+    tree = write(tmp_path / "s", files)
+    assert set(Scanner(tree / "prod").scan().files) == {"kustomization.yaml"}
+    found = Scanner(tree / "prod", within=tree).scan()
+    assert set(found.files) == {"../base/kustomization.yaml", "kustomization.yaml"}

@@ -119,8 +119,8 @@ def test_no_root_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def watching(root: Path) -> AsyncIterator[DirectorySource]:
-    source = DirectorySource(root, clock=SystemClock(), rescan_seconds=20)
+async def watching(root: Path, within: Path | None = None) -> AsyncIterator[DirectorySource]:
+    source = DirectorySource(root, clock=SystemClock(), rescan_seconds=20, within=within)
     try:
         yield source
     finally:
@@ -207,3 +207,20 @@ async def test_one_file_is_followed_through_renames(tmp_path: Path) -> None:
             (tmp_path / "a.new").write_text(text)
             (tmp_path / "a.new").rename(path)
             await until(source, "a.yaml", text.encode())
+
+
+async def test_folders_beside_it_that_it_builds_on_are_watched_too(tmp_path: Path) -> None:
+    for name in ("base", "more", "prod"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kustomization.yaml").write_text("resources: []\n")
+    (tmp_path / "prod/kustomization.yaml").write_text("resources: [../base]\n")
+    async with watching(tmp_path / "prod", tmp_path) as source:
+        await until(source, "../base/kustomization.yaml", b"resources: []\n")
+        (tmp_path / "base/a.yaml").write_text("one")
+        await until(source, "../base/a.yaml", b"one")
+        (tmp_path / "base/kustomization.yaml").write_text("resources: [../more]\n")
+        await until(source, "../more/kustomization.yaml", b"resources: []\n")
+        (tmp_path / "more/b.yaml").write_text("two")
+        await until(source, "../more/b.yaml", b"two")
+        (tmp_path / "prod/kustomization.yaml").write_text("resources: []\n")
+        await until(source, "../base/a.yaml", None)

@@ -315,3 +315,39 @@ async def test_another_branch_tag_or_commit_is_read_beside_the_one_that_is_follo
         await repository.other("--upload-pack=touch /tmp/x")
     left = [p.name for p in (tmp_path / "clone").iterdir()]
     assert "revision" not in left
+
+
+async def test_folders_that_an_overlay_builds_on_come_with_it_and_nothing_else(
+    origin: Origin, tmp_path: Path
+) -> None:
+    origin.write("media/film.bin", b"".join(bytes([i % 251]) * 997 for i in range(4000)))
+    origin.write("k/base/app.conf", "1\n")
+    origin.commit(
+        k__prod__kustomization="resources: [../base, ../../lib/x, ../../../etc, .., ../../k]\n",
+        k__base__kustomization="components: [../part]\n",
+        k__part__kustomization="kind: Component\n",
+        k__other__kustomization="resources: [../base]\n",
+    )
+    blob = origin.git("rev-parse", "HEAD:media/film.bin")
+    repository = follow(tmp_path, origin.url, path="k/prod")
+    first = await read(repository)
+    assert set(first.files) == {
+        "kustomization.yaml",
+        "../base/kustomization.yaml",
+        "../base/app.conf",
+        "../part/kustomization.yaml",
+    }
+    origin.write("k/base/app.conf", "2\n")
+    origin.commit()
+    second = await read(repository)
+    assert texts(second.files)["../base/app.conf"] == "2\n"
+    assert second.files["../part/kustomization.yaml"] == first.files["../part/kustomization.yaml"]
+    clone = tmp_path / "clone/repository.git"
+    there = subprocess.run(
+        ["git", "cat-file", "-e", blob], cwd=clone, capture_output=True, check=False,
+        env={**ENVIRONMENT, "GIT_ALLOW_PROTOCOL": "none"},
+    )  # fmt: skip
+    assert there.returncode != 0
+    origin.served.rename(tmp_path / "gone")
+    again = follow(tmp_path, origin.url, path="k/prod")
+    assert await again.read(await again.current()) == second, "good without the server"
