@@ -12,7 +12,7 @@ from reconciler.control import EventWriter, InformerCache, Recorder
 from reconciler.gitops.engine import KINDS, Engine
 from reconciler.registry import Registry
 from reconciler.store.memory import MemoryStore
-from tests.simulation.applications import Files, config
+from tests.simulation.applications import Cluster, Files, config, deployment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,5 +192,38 @@ def test_an_object_of_a_type_that_nobody_here_knows_is_seen_and_judged_by_its_co
             status = await world.status()
             assert status["health"] == {"status": "Healthy"}
             assert [r["status"] for r in status["resources"]] == ["Synced", "Synced"]
+
+    run_virtual(story())
+
+
+def test_a_sync_that_waits_looks_at_its_objects_only_when_one_has_moved() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            after = ", annotations: {reconciler.dev/sync-wave: '1'}"
+            cluster.source("app").write(web=deployment("web"), after=config("after", extra=after))
+            await cluster.application()
+            await cluster.settle(10)
+            get, asked = cluster.registry.get, []
+
+            async def counted(kind: kinds.Kind, *which: Any, **more: Any) -> Object:
+                asked.append(kind)
+                return await get(kind, *which, **more)
+
+            cluster.registry.get = counted  # type: ignore[method-assign]
+            await cluster.settle(60)
+            assert kinds.APPLICATION not in asked, "nothing moved"
+            cluster.registry.get = get  # type: ignore[method-assign]
+            await cluster.set_health("web", available=False)
+            await cluster.settle(2)
+            (row,) = [r for r in (await cluster.status())["resources"] if r["name"] == "web"]
+            assert row["health"]["status"] == "Progressing"
+            assert "after" not in await cluster.values()
+            await cluster.set_health("web", available=True)
+            web = await get(kinds.DEPLOYMENT, "web", "default")
+            done = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+            web["status"]["conditions"] = [done, {"type": "Available", "status": "True"}]
+            await cluster.registry.update(web, subresource="status")
+            await cluster.settle(2)
+            assert "after" in await cluster.values()
 
     run_virtual(story())

@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 #: Changes of objects come in bursts: one look for all of them, in seconds.
 SETTLE_SECONDS = 0.1
+#: While a sync waits its status is written at most so often, in seconds.
+PROGRESS_SECONDS = 0.5
 #: A source that cannot be read or used is tried again after this, doubling, in seconds.
 READ_AGAIN = Retry(limit=-1, first=2.0, factor=2.0, longest=120.0)
 
@@ -66,7 +68,9 @@ class ApplicationLoop:
         )  # fmt: skip
         self._planner = Planner(self._parts)
         self._conclusion = Conclusion(self._parts)
-        syncer = Syncer(shared, name, self._comparer, self._interrupt, self._write)
+        syncer = Syncer(
+            shared, name, self._comparer, self._interrupt, self._write, self._write_progress
+        )
         operations = Operations(shared, self._parts.recording, syncer, self._parts.teller.tell)
         self._decider = Decider(
             self._parts, self._reader, self._planner, operations, self._conclusion
@@ -74,6 +78,8 @@ class ApplicationLoop:
         self._pins = Pins(self._parts)
         self._state = State()
         self._everything = True
+        self._moved = False
+        self._progress_at = 0.0
         self._read_failures = 0
         self._depends_on: frozenset[str] = frozenset()
 
@@ -98,6 +104,7 @@ class ApplicationLoop:
     def object_changed(self, key: Key) -> None:
         """An object that carries our mark, or that we may have now, changed: look at it again."""
         self._comparer.moved((key,))
+        self._moved = True
         self._wake.set()
 
     def variables_changed(self, key: Key) -> None:
@@ -223,6 +230,13 @@ class ApplicationLoop:
 
     async def _write(self) -> None:
         await self._conclusion.write(self._state)
+
+    async def _write_progress(self) -> None:
+        """Write the status while a sync waits: it costs a look at every object, so only when one has moved."""
+        now = self._shared.clock.monotonic()
+        if self._moved and now >= self._progress_at:
+            self._moved, self._progress_at = False, now + PROGRESS_SECONDS
+            await self._write()
 
     async def _suspended(self, app: Object, policy: Policy, request: SyncRequest | None) -> None:
         # Nobody asks a server for what is not to be had; the last reading stays, and resuming reads anew.

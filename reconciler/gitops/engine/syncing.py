@@ -51,7 +51,10 @@ class Synced(NamedTuple):
 
 
 class Syncer:
-    """Applies plans of one Application. ``waiting`` is called while a sync waits, to report how it stands."""
+    """Applies plans of one Application.
+
+    ``write`` writes its status; ``waiting`` is called again and again while a sync waits, to report how it stands.
+    """
 
     def __init__(
         self,
@@ -59,12 +62,14 @@ class Syncer:
         name: str,
         comparer: Comparer,
         interrupted: asyncio.Event,
+        write: Callable[[], Awaitable[None]],
         waiting: Callable[[], Awaitable[None]],
     ) -> None:
         self._shared = shared
         self._name = name
         self._comparer = comparer
         self._interrupted = interrupted
+        self._write = write
         self._waiting = waiting
 
     async def sync(
@@ -96,6 +101,6 @@ class Syncer:
 
     async def _announce(self) -> None:
         """Let everybody see that a sync is under way: it rolls the readers of what it changes, nobody else does."""
-        await self._waiting()
+        await self._write()
         app = await self._shared.client.get(kinds.APPLICATION, self._name)
         await self._shared.cache.reached(kinds.APPLICATION, revision_of(app))
