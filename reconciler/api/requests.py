@@ -57,11 +57,12 @@ class SyncRequest(NamedTuple):
 class PlanRequest(NamedTuple):
     """Which sync a plan is asked of.
 
-    ``fresh``: of what the source holds now, as a sync that somebody asks for would read it; else of what was read last.
-    ``revision`` and ``adopt`` as in ``SyncRequest``; ``confirm`` as ``confirmed_prune``.
+    ``fresh``: of what the source holds now; else of what was read last. ``asked``: as somebody asks for a sync, so that
+    hooks run though nothing changes. ``revision`` and ``adopt`` as in ``SyncRequest``; ``confirm`` as ``confirmed_prune``.
     """
 
     fresh: bool = False
+    asked: bool = False
     revision: str = ""
     confirm: str = ""
     adopt: bool = False
@@ -78,8 +79,8 @@ class PlanRequest(NamedTuple):
     def from_query(cls, query: Mapping[str, str]) -> PlanRequest:
         """Read it back; what is not known is passed over."""
         return cls(
-            query.get("fresh") == "true", query.get("revision", ""), query.get("confirm", ""),
-            query.get("adopt") == "true",
+            query.get("fresh") == "true", query.get("asked") == "true", query.get("revision", ""),
+            query.get("confirm", ""), query.get("adopt") == "true",
         )  # fmt: skip
 
 

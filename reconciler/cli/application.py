@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.api import kinds
-from reconciler.cli.building import within_of
+from reconciler.cli.building import located, within_of
 from reconciler.errors import NotFound, ReconcilerError, SourceError
 from reconciler.gitops.source.selection import KUSTOMIZATIONS
 
@@ -42,7 +42,7 @@ def from_directory(
     if sets:
         templates["set"] = dict(_pair(text) for text in sets)
     if templates:
-        source["templates"] = templates
+        source = located({**source, "templates": templates}, absolute)
     return {
         "apiVersion": "reconciler.dev/v1",
         "kind": "Application",
@@ -77,7 +77,8 @@ def check(path: Path, wanted: dict[str, Any]) -> None:
 
     source = wanted["spec"]["source"]
     templates = source.get("templates") or {}
-    findings = validate_path(path, templates.get("values") or (), templates.get("set") or {})
+    values = [str(path.resolve() / name) for name in templates.get("values") or ()]
+    findings = validate_path(path, values, templates.get("set") or {})
     errors = [f for f in findings if f.severity == "error"]
     for finding in findings:
         click.echo(finding.text(), err=True)

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.gitops.source.selection import Selection
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -22,6 +24,24 @@ def source_of(values: Iterable[str | Path], sets: Mapping[str, Any]) -> dict[str
     if sets:
         templates["set"] = dict(sets)
     return {"templates": templates} if templates else {}
+
+
+def located(source: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return a ``spec.source`` whose values files below ``root`` are named as files of the source."""
+    templates = source.get("templates") or {}
+    if not templates.get("values"):
+        return dict(source)
+    names = [_from(root.resolve(), str(name)) for name in templates["values"]]
+    return {**source, "templates": {**templates, "values": names}}
+
+
+def _from(root: Path, name: str) -> str:
+    """Return a file's name from the root of a source that reads it; of any other as it is."""
+    path = Path(name).resolve()
+    if not path.is_relative_to(root):
+        return name
+    inside = path.relative_to(root).as_posix()
+    return inside if Selection().path(inside) else name
 
 
 def within_of(path: Path) -> Path | None:

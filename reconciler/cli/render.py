@@ -8,7 +8,7 @@ import click
 import yaml
 
 from reconciler.cli.application import name_of_directory
-from reconciler.cli.building import build, source_of
+from reconciler.cli.building import build, located, source_of
 from reconciler.cli.validate import named_from, snapshot_of
 
 
@@ -25,9 +25,8 @@ def command(*, path: Path, values: tuple[Path, ...]) -> None:
 
     Encrypted values are never decrypted here: they are shown empty.
     """
-    rendered = build(
-        snapshot_of(path), source_of(values, {}), name=name_of_directory(path.resolve())
-    )
+    source = located(source_of(values, {}), path)
+    rendered = build(snapshot_of(path), source, name=name_of_directory(path.resolve()))
     for finding in named_from(path, rendered.findings):
         click.echo(finding.text(), err=True)
     if any(f.severity == "error" for f in rendered.findings):

@@ -68,7 +68,7 @@ async def _tree(client: HttpClient, app: Object) -> str:
     told = f"{health.get('status', 'Unknown')}"
     if health.get("message"):
         told += f": {health['message']}"
-    name, revision = app["metadata"]["name"], sync.get("revision", "?")
+    name, revision = app["metadata"]["name"], sync.get("revision") or "no revision yet"
     lines = [f"{name}: {sync.get('status', 'Unknown')} at {revision}, {told}"]
     lines += [
         f"  {c['type']}: {line}"

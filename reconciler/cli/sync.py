@@ -80,8 +80,9 @@ async def _show(settings: Settings, name: str, revision: str, *, confirm: bool, 
         app = await asking.choose(client, name)
         digest = str(((app.get("status") or {}).get("prune") or {}).get("digest") or "")
         asked = requests.PlanRequest(
-            fresh=True, revision=revision, confirm=digest if confirm else "", adopt=adopt
-        )
+            fresh=True, asked=True, revision=revision, adopt=adopt,
+            confirm=digest if confirm else "",
+        )  # fmt: skip
         try:
             found = await client.plan(app["metadata"]["name"], asked)
         except Invalid as error:

@@ -82,6 +82,13 @@ def _from_here(app: Object, folder: Path) -> None:
         directory["path"] = str((folder / directory["path"]).absolute())
         if directory.get("root"):
             directory["root"] = str((folder / directory["root"]).absolute())
+    git = source.get("git")
+    if git and str(git.get("url") or "").startswith(("./", "../")):
+        git["url"] = (folder / git["url"]).resolve().as_uri()
     templates = source.get("templates")
-    if templates and templates.get("values"):
-        templates["values"] = [str((folder / v).absolute()) for v in templates["values"]]
+    if templates and templates.get("values") and directory:
+        # Of a repository they are files in it; of a directory they may lie beside the Application, too.
+        templates["values"] = [
+            str(here.absolute()) if (here := folder / v).exists() else v
+            for v in templates["values"]
+        ]

@@ -114,6 +114,26 @@ def test_two_applications_never_fight_over_an_object_and_the_second_gets_it_when
     run_virtual(story())
 
 
+def test_applications_of_one_namespace_share_it_whichever_makes_it_and_after_a_rollback() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            there = {"destination": {"namespace": "common"}}
+            for name in ("first", "second"):
+                cluster.source(name).write(a=config(name))
+                await cluster.application(name, spec_destination=there["destination"])
+            await cluster.settle()
+            for value in ("2", "3"):
+                cluster.source("second").write(a=config("second", value))
+                await cluster.settle()
+            await cluster.ask("second", "rollback", rollback_to="1")
+            for name in ("first", "second"):
+                assert "SharedResource" not in await cluster.conditions(name)
+            assert await cluster.values() == {"first": "1", "second": "1"}
+            assert await cluster.sync("first") == "Synced"
+
+    run_virtual(story())
+
+
 def test_what_exists_already_is_taken_over_only_when_told_to() -> None:
     async def story() -> None:
         async with Cluster().running() as cluster:

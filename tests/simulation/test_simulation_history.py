@@ -99,6 +99,12 @@ def test_a_rollback_holds_against_automated_sync_until_the_source_changes() -> N
             await cluster.restart()
             assert await cluster.values() == {"a": "1", "b": "1"}
             assert [o.kind for o in cluster.outcomes].count(OutcomeKind.ROLLED_BACK) == 1
+            # A commit that changes nothing of ours is no change: what was rolled back must not come again by it.
+            cluster.source("app").write(a=config("a", "3") + "# elsewhere\n")
+            await cluster.settle()
+            await cluster.restart()
+            assert await cluster.values() == {"a": "1", "b": "1"}
+            assert third.revision not in (await cluster.conditions())["RolledBack"]
             cluster.source("app").write(a=config("a", "4"))
             await cluster.settle()
             assert await cluster.values() == {"a": "4"}

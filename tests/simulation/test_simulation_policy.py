@@ -78,12 +78,18 @@ def test_an_application_waits_for_those_it_depends_on() -> None:
             cluster.source("web").write(a=config("web"))
             await cluster.application("web", spec_dependsOn=[{"name": "db"}])
             await cluster.settle()
-            assert "db does not exist" in (await cluster.conditions("web"))["DependencyNotReady"]
+            assert (
+                "db, which does not exist"
+                in (await cluster.conditions("web"))["DependencyNotReady"]
+            )
             cluster.source("db").write(a=deployment("db"))
             await cluster.application("db")
             await cluster.settle()
             assert await cluster.values() == {}
-            assert "db is Progressing" in (await cluster.conditions("web"))["DependencyNotReady"]
+            assert (
+                "db, which is Progressing"
+                in (await cluster.conditions("web"))["DependencyNotReady"]
+            )
             await cluster.set_health("db", available=True)
             await cluster.settle(1)
             assert await cluster.values() == {"web": "1"}, "at once, not at the next look"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.api.requests import PlanRequest
 from reconciler.cli import asking
 from reconciler.cli.connection import connect
-from reconciler.errors import ReconcilerError
+from reconciler.errors import Invalid, ReconcilerError
 from reconciler.gitops.plan.approval import moved
 
 if TYPE_CHECKING:
@@ -29,9 +30,17 @@ _TOLD = 20
 
 
 async def planned(settings: Settings, app: str) -> dict[str, Any]:
-    """Return what the daemon would do to sync an Application. Raises ``NotFound`` where there is none of that name."""
+    """Return what the daemon would do to sync an Application to what its source holds now.
+
+    A source that cannot be read is told; then it is what was read last. Raises ``NotFound`` where there is no Application of
+    that name.
+    """
     async with connect(settings) as client:
-        return await client.plan(app)
+        try:
+            return await client.plan(app, PlanRequest(fresh=True))
+        except Invalid as error:
+            click.echo(f"warning: {error}; this is of what was read last", err=True)
+            return await client.plan(app)
 
 
 def write(path: Path, plan: dict[str, Any]) -> None:
@@ -73,7 +82,7 @@ async def request(client: HttpClient, plan: dict[str, Any]) -> Object:
     Raises ``ReconcilerError`` that says what has moved where the plan is stale.
     """
     name = plan["application"]
-    now = await client.plan(name)
+    now = await client.plan(name, PlanRequest(fresh=True))
     if now["approval"] != plan["approval"]:
         raise _stale(name, plan, now)
     try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from posixpath import normpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.cli.building import build, source_of, within_of
+from reconciler.cli.building import build, located, source_of, within_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from reconciler.cli.validate.cache import VerdictCache
     from reconciler.cli.validate.records import FileRecord
@@ -179,8 +179,6 @@ def _has_tool(snapshot: Snapshot) -> bool:
 
 def _given(options: Options) -> str:
     """Return a digest of the values files that lie outside of what is checked."""
-    from pathlib import Path
-
     from reconciler.cli.validate.cache import digest
 
     names = (json.loads(options.source).get("templates") or {}).get("values") or ()
@@ -270,7 +268,7 @@ def _rendered(one: Read, records: Mapping[str, FileRecord], source: Mapping[str,
         cache.prime(path, file.digest, made, record.findings)
         for document, (_, _, verdict) in zip(made, record.documents, strict=True):
             verdicts[id(document)] = verdict
-    rendered = build(one.snapshot, source, cache=cache)
+    rendered = build(one.snapshot, located(source, Path(one.naming.given)), cache=cache)
     result = _Rendered([], [f._replace(file=one.naming.of(f.file)) for f in rendered.findings], [])
     for document in rendered.documents:
         name = one.naming.of(document.origin.file)

@@ -276,9 +276,7 @@ class ApplicationLoop:
             )
         state = self._state
         state.source = source
-        pin = state.standing.pin
-        if pin is not None and pin.source != source.revision:
-            state.standing.pin = None
+        await self._pins.follow(state)
         return True
 
     def _take(self, reading: Reading) -> None:

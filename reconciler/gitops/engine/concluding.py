@@ -91,9 +91,11 @@ class Conclusion:
         standing = state.standing
         records = await self._parts.recording.records(state.uid)
         try:
-            standing.pin = rollback.automatic(
+            found = rollback.automatic(
                 standing, records, state.source.revision, reason, self._parts.shared.clock.now()
             )
+            kept = await self._parts.recording.keep_set(state.source)
+            standing.pin = found._replace(source_set=kept)
         except rollback.CannotRollBack as error:
             standing.rollback_failed = str(error)
             self._parts.teller.event_once("RollbackFailed", str(error))

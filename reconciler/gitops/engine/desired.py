@@ -62,6 +62,28 @@ def wanted(documents: Iterable[Document], app: str, namespace: str) -> dict[Key,
     return Desired(app).wanted(documents, namespace)
 
 
+def wanted_of(obj: Object, kind: kinds.Kind | None = None) -> Wanted:
+    """Return what an object asks for that has its namespace and the Application's mark."""
+    kind = kind or kinds.kind_of(obj)
+    reads: tuple[Key, ...] = ()
+    if kind in config_hash.WORKLOADS:
+        where = namespace_of(obj)
+        reads = tuple(Key("", k.kind, where, name) for k, name in config_hash.reads(obj))
+    return Wanted(obj, digest_of(obj), kind, is_ordered(obj), reads)
+
+
+def is_bare_namespace(obj: Object) -> bool:
+    """Whether it is a Namespace of which only the name is asked for: it is well whoever made it."""
+    about = {k: v for k, v in obj["metadata"].items() if k != "annotations"}
+    notes = obj["metadata"].get("annotations") or {}
+    return (
+        obj.get("kind") == "Namespace"
+        and obj.keys() == {"apiVersion", "kind", "metadata"}
+        and about.keys() == {"name"}
+        and notes.keys() <= {APPLICATION_ANNOTATION}
+    )
+
+
 def _wanted(obj: Object, app: str, namespace: str) -> Wanted:
     kind = kinds.kind_of(obj)
     given = obj.get("metadata") or {}
@@ -72,11 +94,7 @@ def _wanted(obj: Object, app: str, namespace: str) -> Wanted:
     else:
         meta.pop("namespace", None)
     made = {k: v for k, v in obj.items() if k != "status"} | {"metadata": meta}
-    reads: tuple[Key, ...] = ()
-    if kind in config_hash.WORKLOADS:
-        where = namespace_of(made)
-        reads = tuple(Key("", k.kind, where, name) for k, name in config_hash.reads(made))
-    return Wanted(made, digest_of(made), kind, is_ordered(made), reads)
+    return wanted_of(made, kind)
 
 
 def missing_namespace(found: Mapping[Key, Wanted], namespace: str, app: str) -> Wanted | None:

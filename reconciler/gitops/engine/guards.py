@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api import kinds
 from reconciler.api.objects import is_deleting
+from reconciler.gitops.engine.desired import is_bare_namespace
 from reconciler.gitops.engine.policy.ownership import Claim, Refusal, owner_of, refusal
 from reconciler.gitops.engine.policy.pruning import Pruning, pruning
 from reconciler.gitops.plan import Change
@@ -52,8 +53,7 @@ class Guards:
         mine, refused, ignored = [], [], set()
         for change in changes:
             live = self.live(change.key)
-            if change.key == reading.implied and live is not None and not self.is_mine(live):
-                # The destination's Namespace is there already: whoever made it keeps it.
+            if not self.is_mine(live) and self._is_common(change, live, reading):
                 ignored.add(change.key)
                 continue
             why = self._refusal(change, live, adopt=adopt)
@@ -62,6 +62,14 @@ class Guards:
             else:
                 refused.append(why)
         return Owned(mine, tuple(refused), frozenset(ignored))
+
+    def _is_common(self, change: Change, live: Object | None, reading: Reading) -> bool:
+        """Whether it is a Namespace that is only to be there, and somebody else makes it or has made it: that one keeps it."""
+        if change.object is None or not is_bare_namespace(change.object):
+            return False
+        if live is not None and (change.key == reading.implied or owner_of(live)):
+            return True
+        return self._claims.claimants(change.key)[:1] not in ((), (self._name,))
 
     def _refusal(self, change: Change, live: Object | None, *, adopt: bool) -> Refusal | None:
         if change.action == "unchanged" or change.object is None:

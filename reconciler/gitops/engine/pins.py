@@ -47,7 +47,17 @@ class Pins:
             return
         standing.rollback = Answer(request.at, message=found.message)
         standing.rollback_failed = ""
-        standing.pin = found
+        standing.pin = found._replace(source_set=await self._parts.recording.keep_set(state.source))
+
+    async def follow(self, state: State) -> None:
+        """End what is pinned where the source is not what it was then."""
+        pin, source = state.standing.pin, state.source
+        if pin is None or pin.source == source.revision:
+            return
+        if pin.source_set and pin.source_set == await self._parts.recording.keep_set(source):
+            state.standing.pin = pin._replace(source=source.revision)
+        else:
+            state.standing.pin = None
 
     async def pin(self, state: State, request: SyncRequest, reader: Reader) -> None:
         """Let another revision be wanted in place of the source's, as somebody asks. Raises ``Invalid``.
@@ -64,6 +74,7 @@ class Pins:
         state.standing.pin = Pin(
             0, reading.revision, digest, state.source.revision, self._parts.shared.clock.now(),
             by=request.by, asked=request.revision,
+            source_set=await self._parts.recording.keep_set(state.source),
         )  # fmt: skip
         self._pinned = (digest, reading)
 

@@ -93,7 +93,7 @@ class Planner:
         """Return what a sync to what was read would do; nothing is touched.
 
         Hooks are told where the sync would run them: where it does anything, where they are new, and where it is
-        asked for as a user asks for one (``fresh``).
+        asked for as a user asks for one (``asked``).
         """
         app = state.app
         if not reading.revision:
@@ -110,7 +110,7 @@ class Planner:
             asked.confirm or requests.confirmed_prune(app),
         )  # fmt: skip
         hooks = bool(reading.hooks) and (
-            asked.fresh or self._hooks.are_due(reading, state.standing.deployed)
+            asked.asked or self._hooks.are_due(reading, state.standing.deployed)
         )
         prunes = self._parts.guards.prunes(pruning)
         found = self._ordered(state, reading, owned.changes, prunes, hooks=hooks, fresh=True)

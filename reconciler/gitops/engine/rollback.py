@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.api import kinds
 from reconciler.api.objects import Key
 from reconciler.errors import ReconcilerError
-from reconciler.gitops.digest import digest_of
-from reconciler.gitops.engine.desired import Wanted
+from reconciler.gitops.engine.desired import wanted_of
 from reconciler.gitops.engine.reading import Reading
 from reconciler.gitops.engine.standing import Pin
 from reconciler.gitops.history.record import HEALTHY, Trigger, before, find
 from reconciler.gitops.hooks import hook_of
-from reconciler.gitops.plan import is_ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +68,7 @@ def automatic(
 
 def reading_of(pin: Pin, objects: Iterable[Object], record: Record | None) -> Reading:
     """Return what a recorded set wants, as if it had just been read."""
-    made = [Wanted(o, digest_of(o), kinds.kind_of(o), is_ordered(o)) for o in objects]
+    made = [wanted_of(o) for o in objects]
     keyed = {Key.of(w.object): w for w in made}
     hooks = {k: w for k, w in keyed.items() if hook_of(w.object) is not None}
     wanted = {k: w for k, w in keyed.items() if k not in hooks}

@@ -67,6 +67,7 @@ class Operation(NamedTuple):
 class Pin(NamedTuple):
     """A rollback in force: a recorded set is wanted in place of the source's revision ``source``, until that changes.
 
+    It has not changed while it renders to ``source_set``: a commit elsewhere in the repository ends no rollback.
     So is a sync to another revision (``asked``: how that was named). Then ``id`` is 0 until its sync begins.
     """
 
@@ -80,11 +81,12 @@ class Pin(NamedTuple):
     reason: str = ""
     begun: bool = False  # its sync has ended, well or not: from now on it is held like any revision
     asked: str = ""
+    source_set: str = ""
 
     @property
     def message(self) -> str:
         """Say it to people."""
-        ends = f"the source's {self.source} is not synced: a new revision or `reconciler sync` ends this"
+        ends = f"the source's {self.source} is not synced: a change of it or `reconciler sync` ends this"
         if self.asked:
             by = f" by {self.by}" if self.by else ""
             named = "" if self.revision == self.asked else f" ({self.asked})"

@@ -11,7 +11,7 @@ from reconciler.gitops.finding import Finding
 from reconciler.gitops.render import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from reconciler.gitops.source import File
 
@@ -19,7 +19,7 @@ _LARGEST = 5 * 1024 * 1024
 
 
 class Values(NamedTuple):
-    """What templates get. ``files`` are those of the source that hold values: they are no manifests."""
+    """What templates get. ``files`` are those of the source that hold values, whichever environment's: no manifests."""
 
     data: Mapping[str, Any] = {}
     files: frozenset[str] = frozenset()
@@ -54,7 +54,20 @@ def values_of(source: Mapping[str, Any], files: Mapping[str, File]) -> Values:
                 told = f"expected a mapping at the top, got {schemas.describe(document.value)}"
                 findings.append(Finding("values/type", "error", told, path, document.line, document.column))  # fmt: skip
     data = layered(merged, templates.get("set") or {})
-    return Values(data, frozenset(own), tuple(findings))
+    return Values(data, frozenset(own | _siblings(own, files)), tuple(findings))
+
+
+def _siblings(own: Collection[str], files: Mapping[str, File]) -> set[str]:
+    """Return the values of other environments: files beside a values file that say nowhere what kind they are of."""
+    folders = {posixpath.dirname(path) for path in own}
+    return {
+        path
+        for path, file in files.items()
+        if posixpath.dirname(path) in folders
+        and path.endswith((".yaml", ".yml", ".json"))
+        and b"kind" not in file.data
+        and b"apiVersion" not in file.data
+    }
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,9 +101,40 @@ class _Environment(ImmutableSandboxedEnvironment):
 _PADDING = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map"})
 
 
+class _Dumper(yaml.SafeDumper):
+    """Says of a value that nobody gave that nobody gave it."""
+
+
+def _unrepresentable(_: Any, value: Any) -> yaml.Node:
+    raise TypeError(_unwritable(value))
+
+
+def _unwritable(value: Any) -> str:
+    """Say that a value cannot be written; one that is undefined says so itself."""
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises UndefinedError, with the name
+    return f"a {type(value).__name__} cannot be written"
+
+
+_Dumper.add_multi_representer(object, _unrepresentable)
+
+
 def _to_yaml(value: Any) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=False, sort_keys=False, allow_unicode=True)
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True
+    )
     return text.removesuffix("...\n").rstrip("\n")
+
+
+def _dumps(value: Any, **options: Any) -> str:
+    def other(found: Any) -> Any:
+        raise TypeError(_unwritable(found))
+
+    return json.dumps(value, default=other, **options)
+
+
+def _to_json(value: Any) -> str:
+    return _dumps(value, separators=(",", ":"))
 
 
 def _range(*arguments: int) -> range:
@@ -147,7 +178,8 @@ class Templates:
             del self._environment.filters[name]
         self._environment.filters["indent"] = _indent
         self._environment.filters["to_yaml"] = _to_yaml
-        self._environment.filters["to_json"] = lambda v: json.dumps(v, separators=(",", ":"))
+        self._environment.filters["to_json"] = _to_json
+        self._environment.policies["json.dumps_function"] = _dumps
 
     def render(self, path: str) -> Written:
         """Return what a template renders to. Raises ``TemplateError``."""

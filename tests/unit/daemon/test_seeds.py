@@ -20,7 +20,13 @@ APPLICATION = """apiVersion: reconciler.dev/v1
 kind: Application
 metadata: {name: shop}
 spec:
-  source: {directory: {path: ../shop}, templates: {values: [values.yaml]}}
+  source: {directory: {path: ../shop}, templates: {values: [values.yaml, envs/of-the-source.yaml]}}
+"""
+REPOSITORY = """apiVersion: reconciler.dev/v1
+kind: Application
+metadata: {name: shop}
+spec:
+  source: {git: {url: ../server.git}, templates: {values: [values.yaml]}}
 """
 SECRET = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {token: t}\n"
 
@@ -29,6 +35,7 @@ async def test_applications_and_what_they_need_are_applied(tmp_path: Path) -> No
     folder = tmp_path / "apps"
     folder.mkdir()
     (folder / "shop.yaml").write_text(APPLICATION + SECRET)
+    (folder / "values.yaml").touch()
     registry = Registry(MemoryStore(), clock=SystemClock(), entropy=SeededEntropy())
     await registry.start()
     await registry.create(
@@ -40,12 +47,25 @@ async def test_applications_and_what_they_need_are_applied(tmp_path: Path) -> No
     await seeds.apply(registry, found)
     app = await registry.get(kinds.APPLICATION, "shop")
     assert app["spec"]["source"]["directory"]["path"] == str(tmp_path / "apps/../shop")
-    assert app["spec"]["source"]["templates"]["values"] == [str(folder / "values.yaml")]
+    assert app["spec"]["source"]["templates"]["values"] == [
+        str(folder / "values.yaml"),
+        "envs/of-the-source.yaml",
+    ]
 
     await seeds.apply(registry, seeds.read([str(folder / "shop.yaml")]))
     again = await registry.get(kinds.APPLICATION, "shop")
     assert again["metadata"]["resourceVersion"] == app["metadata"]["resourceVersion"]
     await registry.close()
+
+
+def test_a_repository_beside_the_file_and_values_that_lie_in_it(tmp_path: Path) -> None:
+    (tmp_path / "apps").mkdir()
+    (tmp_path / "apps/shop.yaml").write_text(REPOSITORY)
+    (tmp_path / "apps/values.yaml").touch()
+    (found,) = seeds.read([str(tmp_path / "apps/shop.yaml")])
+    source = found["spec"]["source"]
+    assert source["git"]["url"] == (tmp_path / "server.git").as_uri()
+    assert source["templates"]["values"] == ["values.yaml"]
 
 
 @pytest.mark.parametrize(

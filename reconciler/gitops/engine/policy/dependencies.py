@@ -50,7 +50,7 @@ def unready(names: Iterable[str], find: Callable[[str], Object | None]) -> tuple
     for name in names:
         why = _why_not_ready(find(name))
         if why:
-            found.append(f"{name} {why}")
+            found.append(f"{name}, which {why}")
     return tuple(found)
 
 

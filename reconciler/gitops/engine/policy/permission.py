@@ -56,7 +56,7 @@ def permission(policy: Policy, facts: Facts) -> Permission:
         told = f"dependsOn goes round in a circle: {' → '.join(facts.circle)}"
         return Permission(allowed=False, condition="DependencyCycle", message=told)
     if facts.unready and (facts.requested or facts.new_revision):
-        told = f"waiting for {', '.join(facts.unready)}"
+        told = f"waiting for {'; and for '.join(facts.unready)}"
         return Permission(allowed=False, condition=DEPENDENCY, message=told)
     if not facts.override:
         window = opening(policy.windows, facts.now, manual=facts.requested)

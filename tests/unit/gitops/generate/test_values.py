@@ -33,6 +33,27 @@ async def test_files_in_order_then_set(tmp_path: Path) -> None:
     assert found["data"] == {"a": "base", "b": "prod", "c": "here", "d": "set"}
 
 
+async def test_values_of_other_environments_are_no_manifests_and_a_manifest_beside_them_is_one(
+    tmp_path: Path,
+) -> None:
+    tree = write(
+        tmp_path / "s",
+        {
+            "a.yaml.j2": TEMPLATE,
+            "envs/prod.yaml": "data: {b: prod}\n",
+            "envs/staging.yaml": "data: {b: staging}\n",
+            "envs/namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
+            "other/values.yaml": "data: {}\n",
+        },
+    )
+    source = Source(tree, tmp_path / "x")
+    built = await source.build({"templates": {"values": ["envs/prod.yaml"]}})
+    assert [d.object["kind"] for d in built.rendered.documents] == ["ConfigMap", "Namespace"]
+    assert [(f.rule, f.file) for f in built.rendered.findings] == [
+        ("schema/missing-type", "other/values.yaml")
+    ]
+
+
 async def test_mistakes_have_their_place(tmp_path: Path) -> None:
     files = {
         "a.yaml": "a: 1\na: 2\n",

@@ -42,11 +42,11 @@ def app(sync: str, health: str, seen: int = 1) -> Object:
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (None, "db does not exist"),
+        (None, "db, which does not exist"),
         (app("Synced", "Healthy"), ""),
-        (app("Synced", "Healthy", seen=0), "db has not been looked at yet"),
-        (app("OutOfSync", "Healthy"), "db is OutOfSync"),
-        (app("Synced", "Progressing"), "db is Progressing"),
+        (app("Synced", "Healthy", seen=0), "db, which has not been looked at yet"),
+        (app("OutOfSync", "Healthy"), "db, which is OutOfSync"),
+        (app("Synced", "Progressing"), "db, which is Progressing"),
     ],
 )
 def test_readiness(found: Object | None, why: str) -> None:
