@@ -6,13 +6,15 @@ its object again where a reference needs it.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.cli.validate.cache import dumps, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.gitops.finding import Finding, ObjectName
     from reconciler.gitops.render.document import Origin
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
 #: Below so many bytes of manifests a worker process costs more than it saves.
 SHARE = 1024 * 1024
 
-_CHUNK = 64
+#: So many files are read and judged at a time: few enough that no process is long behind the others at the end.
+_CHUNK = 32
+
+#: How the number of a chunk is handed out. All of them fit into a pipe, so that nobody has to wait for a reader.
+_NUMBER = struct.Struct("=I")
+_PIPE = 64 * 1024
 
 
 class FileRecord(NamedTuple):
@@ -36,7 +43,7 @@ def recordable(file: File) -> bool:
     """Whether a record says all of a file: not of a template, of what is encrypted, of JSON that must be rewritten."""
     if file.path.endswith(".j2") or b"ENC[" in file.data:
         return False
-    return not (file.path.endswith(".json") and b"\\u" in file.data)
+    return not (file.path.endswith(".json") and (b"\\ud" in file.data or b"\\uD" in file.data))
 
 
 def record(
@@ -79,25 +86,46 @@ def record_in_processes(
 ) -> dict[str, FileRecord]:
     """Do the same in several processes, forked: what they read is there already. The order is that of ``files``.
 
-    What a process that died leaves undone is done here.
+    Each has one chunk to begin with, and takes the next as it is done with its last. What a process that died leaves
+    undone is done here.
     """
-    shares = [files[n::jobs] for n in range(jobs)]
-    workers = [_start(share, honoured, checks) for share in shares[1:]]
-    found = record(shares[0], honoured, progress, checks)
-    for share, (pid, reading) in zip(shares[1:], workers, strict=True):
-        with os.fdopen(reading, "rb") as pipe:
-            data = pipe.read()
-        os.waitpid(pid, 0)
-        try:
+    size = max(_CHUNK, len(files) * _NUMBER.size // _PIPE + 1)
+    chunks = [files[start : start + size] for start in range(0, len(files), size)]
+    jobs = min(jobs, len(chunks))
+    queue, writing = os.pipe()
+    os.write(writing, b"".join(_NUMBER.pack(number) for number in range(jobs, len(chunks))))
+    os.close(writing)
+    workers = [_start(chunks, first, queue, honoured, checks) for first in range(1, jobs)]
+    found: dict[str, FileRecord] = {}
+    try:
+        for chunk in _taken(chunks, 0, queue) if chunks else ():
+            found |= record(chunk, honoured, checks=checks)
+            progress(len(found))
+    finally:
+        os.close(queue)
+        answers = [_answer(*worker) for worker in workers]
+    for data in answers:
+        # A process that died has told nothing that is whole.
+        with contextlib.suppress(ValueError):
             found |= loads(data)
-        except ValueError:
-            found |= record(share, honoured, checks=checks)
         progress(len(found))
+    found |= record([file for file in files if file.path not in found], honoured, checks=checks)
     return {file.path: found[file.path] for file in files}
 
 
+def _taken(chunks: Sequence[Sequence[File]], first: int, queue: int) -> Iterator[Sequence[File]]:
+    """Yield one chunk, then those whose numbers come out of a pipe until it is empty: each is read by one process only."""
+    yield chunks[first]
+    while number := os.read(queue, _NUMBER.size):
+        yield chunks[_NUMBER.unpack(number)[0]]
+
+
 def _start(
-    files: Sequence[File], honoured: frozenset[str] | None, checks: Checks | None
+    chunks: Sequence[Sequence[File]],
+    first: int,
+    queue: int,
+    honoured: frozenset[str] | None,
+    checks: Checks | None,
 ) -> tuple[int, int]:
     """Fork a process that judges files and writes their records into a pipe; returns its id and the pipe's end."""
     reading, writing = os.pipe()
@@ -107,11 +135,22 @@ def _start(
         return pid, reading
     try:
         os.close(reading)
+        found: dict[str, FileRecord] = {}
+        for chunk in _taken(chunks, first, queue):
+            found |= record(chunk, honoured, checks=checks)
         with os.fdopen(writing, "wb") as pipe:
-            pipe.write(dumps(record(files, honoured, checks=checks)))
+            pipe.write(dumps(found))
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a fork must never return into its parent's code
         os._exit(1)
+
+
+def _answer(pid: int, reading: int) -> bytes:
+    """Return all that a process wrote until its end."""
+    with os.fdopen(reading, "rb") as pipe:
+        data = pipe.read()
+    os.waitpid(pid, 0)
+    return data
 
 
 def jobs_for(files: Iterable[File]) -> int:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api.schemas import Validator
-from reconciler.api.schemas.custom import of_definition
+from reconciler.api.schemas.custom import KIND, of_definition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from reconciler.api.objects import GroupVersionKind
+    from reconciler.api.objects import GroupVersionKind, Object
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.render import Document
     from reconciler.gitops.validate.checks import Schemas
-
-_KIND = "CustomResourceDefinition"
 
 
 class WithDefinitions:
@@ -33,24 +31,28 @@ class WithDefinitions:
         return f"{self._others.key()} {sorted(map(str, self._custom))}"
 
 
-def definitions_of(
-    documents: Sequence[Document],
-) -> Iterator[tuple[Document, dict[GroupVersionKind, Validator], str]]:
-    """Yield the custom kinds of each definition in a set, and what is wrong with a schema that cannot be used."""
-    for document in documents:
-        if document.name.kind != _KIND:
-            continue
-        found: dict[GroupVersionKind, Validator] = {}
-        wrong = ""
-        for gvk, schema in of_definition(document.object).items():
-            validator = Validator(schema)
-            try:
-                validator.is_valid({})
-            except ValueError as error:
-                wrong = f"the schema of {gvk.kind} {gvk.version} cannot be used: {str(error)[:200]}"
-            else:
-                found[gvk] = validator
-        yield document, found, wrong
+class Definition(NamedTuple):
+    """The custom kinds that one document defines, and what is wrong with a schema that cannot be used."""
+
+    kinds: Mapping[GroupVersionKind, Validator]
+    wrong: str = ""
+
+
+def definition_of(obj: Object) -> Definition:
+    """Return what an object defines: nothing, unless it is a CustomResourceDefinition."""
+    if obj.get("kind") != KIND:
+        return Definition({})
+    found: dict[GroupVersionKind, Validator] = {}
+    wrong = ""
+    for gvk, schema in of_definition(obj).items():
+        validator = Validator(schema)
+        try:
+            validator.is_valid({})
+        except ValueError as error:
+            wrong = f"the schema of {gvk.kind} {gvk.version} cannot be used: {str(error)[:200]}"
+        else:
+            found[gvk] = validator
+    return Definition(found, wrong)
 
 
 def finding_of(document: Document, wrong: str) -> Finding:

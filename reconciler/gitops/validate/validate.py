@@ -8,7 +8,7 @@ from reconciler.api.objects import GroupVersionKind
 from reconciler.gitops.finding import MOST_FINDINGS
 from reconciler.gitops.validate.alone import check_alone
 from reconciler.gitops.validate.checks import Checks, named
-from reconciler.gitops.validate.definitions import WithDefinitions, definitions_of, finding_of
+from reconciler.gitops.validate.definitions import WithDefinitions, definition_of, finding_of
 from reconciler.gitops.validate.references import Facts, check_references, facts_of
 from reconciler.gitops.validate.served import notice
 
@@ -29,6 +29,7 @@ class Verdict(NamedTuple):
     findings: tuple[Finding, ...]
     facts: Facts | None
     notice: tuple[str, str] | None
+    defines: tuple[GroupVersionKind, ...] = ()  # the custom kinds that a schema is given for
 
 
 class ValidateCache:
@@ -86,21 +87,17 @@ def validate(
     """
     cache = cache if cache is not None else ValidateCache()
     verdicts = cache.verdicts(documents, honoured, default_namespace, checks)
-    findings: list[Finding] = []
-    custom: dict[GroupVersionKind, Validator] = {}
-    for document, kinds, wrong in definitions_of(documents):
-        custom |= kinds
-        findings += [finding_of(document, wrong)] if wrong else []
+    custom = _custom(documents, verdicts)
     if custom:
         # What a custom resource may be is said by another document: its verdict is not kept.
         own = checks._replace(schemas=WithDefinitions(custom, checks.schemas))
         for index, document in enumerate(documents):
-            if GroupVersionKind.parse(document.name.api_version, document.name.kind) in custom:
+            if _kind(document) in custom:
                 verdicts[index] = judge(
                     document, honoured=honoured, namespace=default_namespace, checks=own
                 )
     found = (f for v in verdicts for f in v.findings)
-    findings += [f for f in _once(found) if references or not f.rule.startswith("reference/")]
+    findings = [f for f in _once(found) if references or not f.rule.startswith("reference/")]
     told: set[str] = set()
     for document, verdict in zip(documents, verdicts, strict=True):
         if verdict.notice is not None and verdict.notice[1] not in told:
@@ -126,13 +123,34 @@ def judge(
 ) -> Verdict:
     """Return what is to be said of one document by itself."""
     findings = tuple(_bounded(document, check_alone(document, checks, honoured)))
+    defined = definition_of(document.object)
+    if defined.wrong:
+        findings += (finding_of(document, defined.wrong),)
     broken = any(f.severity == "error" for f in findings)
     gvk = GroupVersionKind.of(document.object)
     told: tuple[str, str] | None = None
     if not broken and not named(gvk, checks.skip):
         known = checks.schemas.validator(gvk) is not None
         told = None if checks.ignore_missing_schemas and not known else notice(gvk, known=known)
-    return Verdict(findings, None if broken else facts_of(document.object, namespace), told)
+    facts = None if broken else facts_of(document.object, namespace)
+    return Verdict(findings, facts, told, tuple(defined.kinds))
+
+
+def _custom(
+    documents: Sequence[Document], verdicts: Sequence[Verdict]
+) -> dict[GroupVersionKind, Validator]:
+    """Return the schemas of custom kinds that the set both defines and uses: the other definitions are not read again."""
+    defining = [(d, v.defines) for d, v in zip(documents, verdicts, strict=True) if v.defines]
+    used = {_kind(document) for document in documents} if defining else set()
+    custom: dict[GroupVersionKind, Validator] = {}
+    for document, kinds in defining:
+        if not used.isdisjoint(kinds):
+            custom |= definition_of(document.object).kinds
+    return custom
+
+
+def _kind(document: Document) -> GroupVersionKind:
+    return GroupVersionKind.parse(document.name.api_version, document.name.kind)
 
 
 def _bounded(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:

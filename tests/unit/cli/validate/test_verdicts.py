@@ -16,6 +16,7 @@ from reconciler.cli.validate import cache as caching
 from reconciler.cli.validate import records
 from reconciler.cli.validate.cache import VerdictCache
 from reconciler.cli.validate.load import Checked, Options, Read, check, read_path
+from tests.unit.cli.line import reconciler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,12 @@ CONTENTS = {
     "    - {name: c, image: i, envFrom: [{configMapRef: {name: a}}]}\n"
     "---\napiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: []}\n",
     "list": "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: %s}, x: 1}\n",
+    "definition": "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"
+    "metadata: {name: things.%s.io}\nspec:\n  group: a.io\n  scope: Namespaced\n"
+    "  names: {plural: things, singular: thing, kind: Thing, listKind: ThingList}\n"
+    "  versions:\n  - name: v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema:\n"
+    "        {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}\n",
+    "custom": "apiVersion: a.io/v1\nkind: Thing\nmetadata: {name: %s}\nspec: {size: much}\n",
     "template": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ %s }}}\n",
 }
 
@@ -178,14 +185,51 @@ def test_where_nothing_can_be_kept_nothing_fails(manifests: list[Read], tmp_path
     assert looked(manifests, cache=cache) == looked(manifests)
 
 
-def test_several_processes_give_the_same_as_one(manifests: list[Read]) -> None:
+def test_several_processes_give_the_same_as_one(
+    manifests: list[Read], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_CHUNK", 1)
     assert looked(manifests, jobs=3) == looked(manifests, jobs=1)
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif"])
+def test_whatever_is_known_and_however_many_look_the_bytes_are_the_same(
+    tmp_path: Path, form: str
+) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    write(folder, {f"{what}-{n}": what for n in range(20) for what in CONTENTS})
+
+    def told(*options: str) -> str:
+        state = str(tmp_path / "state")
+        done = reconciler("--state-dir", state, "validate", str(folder), "--format", form, *options)
+        assert done.exit_code == 3, done
+        return done.stdout
+
+    first = told("--no-cache", "--jobs", "1")
+    assert told("--no-cache", "--jobs", "2") == first
+    assert told("--jobs", "2") == first
+    assert told() == first
+    (folder / "sound-1.yaml").touch()
+    assert told() == first
+
+
+def test_a_definition_that_is_known_already_still_says_what_its_kind_may_be(tmp_path: Path) -> None:
+    folder, cache = tmp_path / "m", VerdictCache(tmp_path / "kept")
+    folder.mkdir()
+    write(folder, {"a": "definition"})
+    assert not [f for f in looked([read_path(folder)], cache=cache).findings if f.line > 2]
+    write(folder, {"a": "definition", "b": "custom"})
+    found = looked([read_path(folder)], cache=cache).findings
+    wrong = [(f.file, f.rule, f.line) for f in found if f.severity == "error"]
+    assert wrong == [(str(folder / "b.yaml"), "schema/type", 4)]
 
 
 def test_what_a_process_that_died_leaves_is_done(
     manifests: list[Read], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = looked(manifests, jobs=1)
+    monkeypatch.setattr(records, "_CHUNK", 1)
     monkeypatch.setattr(records, "dumps", None)  # in the children alone: they end in the middle
     assert looked(manifests, jobs=3) == first
 
