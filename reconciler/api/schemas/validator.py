@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api.schemas.explain import SchemaError, explain
 from reconciler.api.schemas.formats import FORMATS
+from reconciler.api.schemas.pieces import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -113,18 +114,30 @@ class Validator:
         """Return what the compiled schema finds; nothing where its way through the schema cannot be followed."""
         if self._compiled is None:
             return []
-        found = []
+        found: list[_Located] = []
         try:
-            for error in itertools.islice(self._compiled.iter_errors(obj), MOST_ERRORS):
-                path, (*way, keyword) = tuple(error.instance_path), error.schema_path
-                part: Any = obj
-                for name in path:
-                    part = part[name]
-                schema = self._followed(way)
-                found.append(_Located(path, keyword, part, schema, schema[keyword]))
+            for piece in pieces(obj):
+                for error in self._compiled.iter_errors(piece.object):
+                    path = piece.path(error.instance_path)
+                    if path is not None:
+                        found.append(self._at(obj, path, error.schema_path))
+                    if len(found) == MOST_ERRORS:
+                        return found
+            # There are few in its parts: those of the whole are few as well.
+            errors = itertools.islice(self._compiled.iter_errors(obj), MOST_ERRORS)
+            return [self._at(obj, tuple(e.instance_path), e.schema_path) for e in errors]
         except (KeyError, IndexError, TypeError, ValueError):
             return []
-        return found
+
+    def _at(self, obj: Object, path: tuple[str | int, ...], way: Iterable[str | int]) -> _Located:
+        """Return what ``explain`` reads. Raises ``KeyError`` and the like where a path leads nowhere."""
+        *inside, last = way
+        keyword = str(last)
+        part: Any = obj
+        for name in path:
+            part = part[name]
+        schema = self._followed(inside)
+        return _Located(path, keyword, part, schema, schema[keyword])
 
     def _followed(self, way: Iterable[str | int]) -> dict[str, Any]:
         """Return the part of the schema that a path leads to. Raises ``KeyError`` and the like where it leads nowhere."""

@@ -9,7 +9,7 @@ from reconciler.gitops.finding import MOST_FINDINGS
 from reconciler.gitops.validate.alone import check_alone
 from reconciler.gitops.validate.checks import Checks, named
 from reconciler.gitops.validate.definitions import WithDefinitions, definition_of, finding_of
-from reconciler.gitops.validate.references import Facts, check_references, facts_of
+from reconciler.gitops.validate.references import Facts, check_references, facts_of, key_of
 from reconciler.gitops.validate.served import notice
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Verdict(NamedTuple):
     facts: Facts | None
     notice: tuple[str, str] | None
     defines: tuple[GroupVersionKind, ...] = ()  # the custom kinds that a schema is given for
+    key: Key | None = None  # of a broken document, too
 
 
 class ValidateCache:
@@ -105,10 +106,8 @@ def validate(
             told.add(words)
             findings.append(document.finding(rule, "info", words, ("kind",)))
     if references:
-        facts = [v.facts for v in verdicts]
-        findings.extend(
-            check_references(documents, facts, default_namespace, exists or (lambda _: False))
-        )
+        keys, facts = [v.key for v in verdicts], [v.facts for v in verdicts]
+        findings.extend(check_references(documents, keys, facts, exists or (lambda _: False)))
     if checks.levels:
         findings = [f for f in map(checks.apply, findings) if f is not None]
     return tuple(sorted(findings, key=lambda f: (f.file, f.line, f.column, f.rule, f.message)))
@@ -133,7 +132,8 @@ def judge(
         known = checks.schemas.validator(gvk) is not None
         told = None if checks.ignore_missing_schemas and not known else notice(gvk, known=known)
     facts = None if broken else facts_of(document.object, namespace)
-    return Verdict(findings, facts, told, tuple(defined.kinds))
+    key = facts.key if facts is not None and facts.key.name else key_of(document.object, namespace)
+    return Verdict(findings, facts, told, tuple(defined.kinds), key)
 
 
 def _custom(

@@ -6,7 +6,6 @@ import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api.objects import Key, Object
-from reconciler.gitops.validate.references.facts import key_of
 from reconciler.gitops.validate.references.security import check_pod_security
 from reconciler.gitops.validate.references.selected import check_selectors
 
@@ -32,15 +31,14 @@ class _Set(NamedTuple):
 
 def check_references(
     documents: Sequence[Document],
+    keys: Sequence[Key | None],
     facts: Sequence[Facts | None],
-    default: str,
     exists: Callable[[Key], bool],
 ) -> Iterator[Finding]:
     """Yield what is wrong between documents. One without facts is broken: it counts as there, and is not looked into."""
     known = _Set({}, {}, exists)
-    for document, fact in zip(documents, facts, strict=True):
-        key = fact.key if fact is not None else key_of(document.object, default)
-        if key is None or not key.name:
+    for document, key in zip(documents, keys, strict=True):
+        if key is None:
             continue
         first = known.by_key.setdefault(key, document)
         if first is not document:
@@ -150,9 +148,7 @@ def _check_namespaces(
         return
     have = _GIVEN.union(own)
     for document, fact in zip(documents, facts, strict=True):
-        given = (
-            (document.object.get("metadata") or {}).get("namespace") if fact is not None else None
-        )
+        given = document.name.namespace
         if given and fact is not None and fact.key.namespace and given not in have:
             if known.exists(Key("", "Namespace", "", given)):
                 continue
