@@ -24,12 +24,13 @@ from yaml.events import (
 
 from reconciler.gitops.finding import Finding
 from reconciler.gitops.render.builder import DEEPEST, Builder, Refused, Text, is_merge
+from reconciler.gitops.render.json_text import read_json
 from reconciler.gitops.render.place import Node, Path, Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Path", "Read", "places", "read"]
+__all__ = ["Path", "Read", "places", "read", "read_yaml"]
 
 #: After so many texts that are not YAML, the rest of a file is not looked at.
 MOST_BROKEN = 20
@@ -67,6 +68,14 @@ class Read(NamedTuple):
 
 def read(text: str, file: str) -> tuple[list[Read], list[Finding]]:
     """Return a file's documents, as far as they can be read, and what is wrong. Never raises."""
+    known = read_json(text)
+    if known is not None:
+        return [Read(known, 1, 1, stop=len(text))], []
+    return read_yaml(text, file)
+
+
+def read_yaml(text: str, file: str) -> tuple[list[Read], list[Finding]]:
+    """Do the same without a look whether the text is plain JSON."""
     documents: list[Read] = []
     findings: list[Finding] = []
     # What begins with a brace is read by Kubernetes as JSON, which knows the escape \/.
