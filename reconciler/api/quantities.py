@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from fractions import Fraction
@@ -24,7 +25,12 @@ def parse(value: str | float) -> Fraction:
     >>> parse("100m") * 10
     Fraction(1, 1)
     """
-    text = str(value)
+    return _parse(str(value))
+
+
+#: Manifests say the same few again and again.
+@functools.lru_cache(maxsize=4096)
+def _parse(text: str) -> Fraction:
     match = _QUANTITY.match(text)
     if match is None or len(text) > 64:
         raise ValueError(f"{text[:64]!r} is not a quantity such as 500m, 1.5, 128Mi or 2Gi")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.ignores import Ignored
     from reconciler.gitops.render import Document
-    from reconciler.gitops.source import Snapshot
+    from reconciler.gitops.source import File, Snapshot
     from reconciler.gitops.validate import Checks, ValidateCache, Verdict
 
 
@@ -93,12 +93,9 @@ class Read(NamedTuple):
             if MARK in file.data:
                 yield self.naming.of(path), file.data.decode("utf-8-sig", "replace")
 
-    def text(self, name: str) -> str:
-        """Return the text of a file by its name as from here; none where there is no such file."""
-        for path, file in self.snapshot.files.items():
-            if self.naming.of(path) == name:
-                return file.data.decode("utf-8-sig", "replace")
-        return ""
+    def named(self) -> dict[str, File]:
+        """Return the files by their names as from here."""
+        return {self.naming.of(path): file for path, file in self.snapshot.files.items()}
 
 
 def read_path(path: Path) -> Read:

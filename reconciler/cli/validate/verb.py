@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import itertools
 import json
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.cli.settings import Settings
     from reconciler.cli.validate.load import Checked, Read
+    from reconciler.gitops.source import File
 
 
 #: From so many files on, a terminal is shown how far the run is.
@@ -152,7 +154,7 @@ def command(
     """
     # A short run that makes little garbage: what is loaded stays, and the collector seldom looks.
     gc.freeze()
-    gc.set_threshold(50_000, 50, 1000)
+    gc.set_threshold(200_000, 50, 1000)
     asked = Asked(
         dict(levels), kubernetes_version, locations, ignore_missing_schemas, require_schemas, skip, reject
     )  # fmt: skip
@@ -207,8 +209,22 @@ def _report(
         documents,
         tuple(ordered(kept)),
         tuple(silenced),
-        lambda file: next((text for one in read if (text := one.text(file))), ""),
+        _texts(read),
     )
+
+
+def _texts(read: Sequence[Read]) -> Callable[[str], str]:
+    """Return what gives the text of a file by its name; none where there is no such file."""
+
+    @functools.cache
+    def named() -> dict[str, File]:
+        return {name: file for one in reversed(read) for name, file in one.named().items()}
+
+    def text(name: str) -> str:
+        file = named().get(name)
+        return file.data.decode("utf-8-sig", "replace") if file is not None else ""
+
+    return text
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,12 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
 def lines(report: Report) -> Iterator[str]:
-    sources: dict[str, list[str]] = {}
-    for finding in report.findings:
-        if finding.file not in sources:
-            sources[finding.file] = report.text(finding.file).splitlines()
-        yield from _finding(finding, sources[finding.file])
-        yield ""
+    # Findings are in the order of files: no more than one file's lines are held.
+    for file, findings in itertools.groupby(report.findings, lambda finding: finding.file):
+        source = report.text(file).splitlines()
+        for finding in findings:
+            yield from _finding(finding, source)
+            yield ""
     yield _summary(report)
 
 
