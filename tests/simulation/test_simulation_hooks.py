@@ -58,7 +58,7 @@ class World:
             recorder = Recorder(EventWriter(plane.registry, plane.clock), "test")
             engine = Engine(
                 plane.registry, cache, clock=plane.clock, entropy=SeededEntropy(), recorder=recorder,
-                source_for=lambda _: self.files,
+                source_for=lambda _: self.files, tail=self.tail,
             )  # fmt: skip
             tasks = [asyncio.create_task(run()) for run in (cache.run, engine.run)]
             app: Object = {
@@ -75,6 +75,9 @@ class World:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def tail(self, namespace: str, pod: str, container: str, lines: int) -> list[str]:
+        return [f"the last words of {namespace}/{pod}/{container}"][:lines]
 
     async def settle(self, seconds: float = 30) -> None:
         await self.plane.clock.sleep(seconds)
@@ -135,6 +138,8 @@ def test_a_failed_presync_leaves_everything_as_it_was(tmp_path: Path) -> None:
                 if c["type"] == "SyncFailed"
             )
             assert "Job.batch/default/migrate: " in told
+            assert "exit code 1" in told
+            assert "| the last words of default/migrate-" in told
             assert "ConfigMap/default/late: not started: Job.batch/default/migrate failed" in told
 
             world.files.write(a=config("settings"), b=MIGRATE % "good:2", c=config("late", "2"))
@@ -142,6 +147,25 @@ def test_a_failed_presync_leaves_everything_as_it_was(tmp_path: Path) -> None:
             late = await world.plane.registry.get(kinds.CONFIG_MAP, "late", "default")
             assert late["data"] == {"value": "2"}
             assert (await world.status())["sync"]["status"] == "Synced"
+
+    run_virtual(story())
+
+
+def test_a_hook_without_a_name_of_its_own_takes_the_last_ones_place(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with World(tmp_path).running() as world:
+            hook = (MIGRATE % "good:1").replace("name: migrate\n", "generateName: migrate-\n", 1)
+            for value in ("1", "2"):
+                world.files.write(a=config("settings"), b=hook, c=config("late", value))
+                await world.settle()
+                (name,) = await world.names(kinds.JOB)
+                assert name.startswith("migrate-")
+                assert (await world.status())["sync"]["status"] == "Synced"
+            nameless = "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n"
+            world.files.write(a=config("settings"), b=hook, c=config("late"), d=nameless)
+            await world.settle()
+            (told,) = [c["message"] for c in (await world.status())["conditions"]]
+            assert "only hooks need none" in told
 
     run_virtual(story())
 

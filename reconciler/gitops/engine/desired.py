@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.api import config_hash, kinds
 from reconciler.api.objects import Key, Object, namespace_of
 from reconciler.gitops.digest import digest_of
+from reconciler.gitops.hooks import hook_of
 from reconciler.gitops.plan import is_ordered
 
 if TYPE_CHECKING:
@@ -72,6 +74,11 @@ def wanted_of(obj: Object, kind: kinds.Kind | None = None) -> Wanted:
     return Wanted(obj, digest_of(obj), kind, is_ordered(obj), reads)
 
 
+def hook_name(prefix: str, app: str) -> str:
+    """Return the name of a hook that has only a ``generateName``: always the same, so that the next takes the last's place."""
+    return f"{prefix[:57]}{hashlib.sha256(f'{app}/{prefix}'.encode()).hexdigest()[:5]}"
+
+
 def is_bare_namespace(obj: Object) -> bool:
     """Whether it is a Namespace of which only the name is asked for: it is well whoever made it."""
     about = {k: v for k, v in obj["metadata"].items() if k != "annotations"}
@@ -89,6 +96,8 @@ def _wanted(obj: Object, app: str, namespace: str) -> Wanted:
     given = obj.get("metadata") or {}
     annotations = {**(given.get("annotations") or {}), APPLICATION_ANNOTATION: app}
     meta = {**given, "annotations": annotations}
+    if not meta.get("name") and meta.get("generateName") and hook_of(obj) is not None:
+        meta["name"] = hook_name(str(meta.pop("generateName")), app)
     if kind.namespaced:
         meta["namespace"] = given.get("namespace") or namespace
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler.api import kinds
 from reconciler.gitops import health as healths
 from reconciler.gitops.engine import culprit as culprits
 from reconciler.gitops.engine.outcomes import OutcomeKind
@@ -91,7 +92,7 @@ class Operations:
             operation = operation._replace(phase=INTERRUPTED)
         elif synced.failed:
             operation = operation._replace(phase=FAILED, passing=synced.passing)
-            operation = operation._replace(message=await self._why(operation, reading))
+            operation = operation._replace(message=await self._why(operation, reading, synced))
             self._tell(OutcomeKind.FAILED, "Warning", "SyncFailed", operation.message, seconds)
         else:
             standing.deployed = reading.revision
@@ -197,10 +198,11 @@ class Operations:
             pinned = standing.pin.id if standing.pin else 0
             await self._recording.add(record, policy.retention, pinned)
 
-    async def _why(self, operation: Operation, reading: Reading) -> str:
-        """Return why a sync failed; where its time ran out, with who held it up."""
-        if self._shared.clock.now() < operation.deadline:
-            return operation.message
+    async def _why(self, operation: Operation, reading: Reading, synced: Synced) -> str:
+        """Return why a sync failed: with what its hook said last, or where its time ran out with who held it up."""
+        said = await self._said_by_hooks(synced)
+        if said or self._shared.clock.now() < operation.deadline:
+            return "\n".join([operation.message, *said])
         find = self._shared.cache.snapshot.get
         judged = [
             (key, live, healths.health(live))
@@ -210,6 +212,20 @@ class Operations:
         ]
         blamed = await self._blame(judged)
         return f"{operation.message} ({blamed})" if blamed else operation.message
+
+    async def _said_by_hooks(self, synced: Synced) -> list[str]:
+        """Return who of a failed hook's Pods is to blame, and the last lines of its log."""
+        for result in synced.failed:
+            key = result.change.key
+            kind = kinds.lookup(key.group, key.kind)
+            if result.change.action != "hook" or not result.started or kind is None:
+                continue
+            if not self._shared.cache.follows(kind):
+                continue
+            live = self._shared.cache.snapshot.get(kind, key.namespace, key.name)
+            if live is not None:
+                return (await self._blame([(key, live, healths.health(live))])).splitlines()
+        return []
 
     async def _blame(self, judged: Sequence[Judged]) -> str:
         found = culprits.find_culprit(judged, self._shared.cache.snapshot)

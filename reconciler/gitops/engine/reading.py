@@ -215,6 +215,10 @@ class Reader:
         if errors:
             raise Invalid("InvalidManifests", _told(errors))
         wanted = objects.wanted(rendered.documents, namespace)
+        unnamed = next((k for k in wanted if not k.name), None)
+        if unnamed is not None:
+            told = f"a {unnamed.kind} has a generateName and no name: give it a name, only hooks need none"
+            raise Invalid("InvalidManifests", told)
         extra = desired.missing_namespace(wanted, namespace, self._name)
         implied = None
         if extra is not None and namespace != "default":
