@@ -22,13 +22,21 @@ if TYPE_CHECKING:
     from reconciler.gitops.validate import Checks, ValidateCache, Verdict
 
 
-def snapshot_of(path: Path) -> Snapshot:
-    """Read a directory or file once; ``-`` is standard input. Raises ``SourceError``."""
+#: So many bytes of manifests are held while they are checked; those of more are read twice.
+HELD = 16 * 1024 * 1024
+
+
+def snapshot_of(path: Path, held: int | None = None) -> Snapshot:
+    """Read a directory or file once; ``-`` is standard input. Raises ``SourceError``.
+
+    ``held``: so many bytes stay in memory (None: all).
+    """
     if str(path) == "-":
         return _stdin()
-    from reconciler.gitops.source.scan import Scanner
+    from reconciler.gitops.source.scan import LARGEST_SOURCE, Scanner
 
-    return Scanner(path, within=within_of(path)).scan()
+    most = LARGEST_SOURCE if held is None else held
+    return Scanner(path, within=within_of(path), held=most).scan()
 
 
 def named_from(path: Path, findings: Iterable[Finding]) -> list[Finding]:
@@ -43,7 +51,7 @@ def validate_path(
     """Return what is wrong with everything at a path, but for what its comments ignore. Raises ``SourceError``."""
     options = Options(json.dumps(source_of(values, sets or {}), default=str))
     read = [read_path(path)]
-    return apply_ignores(check(read, options).findings, read, references=True)[0]
+    return apply_ignores(check(read, options), read, references=True)[0]
 
 
 class Options(NamedTuple):
@@ -85,22 +93,14 @@ class Read(NamedTuple):
     snapshot: Snapshot
     naming: Naming
 
-    def texts(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and text of every file that holds a comment for us."""
-        from reconciler.gitops.ignores import MARK
-
-        for path, file in self.snapshot.files.items():
-            if MARK in file.data:
-                yield self.naming.of(path), file.data.decode("utf-8-sig", "replace")
-
     def named(self) -> dict[str, File]:
         """Return the files by their names as from here."""
         return {self.naming.of(path): file for path, file in self.snapshot.files.items()}
 
 
 def read_path(path: Path) -> Read:
-    """Read what lies at a path. Raises ``SourceError``."""
-    return Read(snapshot_of(path), _naming(path))
+    """Read what lies at a path: of large sets not everything stays in memory. Raises ``SourceError``."""
+    return Read(snapshot_of(path, HELD), _naming(path))
 
 
 def _stdin() -> Snapshot:
@@ -113,10 +113,14 @@ def _stdin() -> Snapshot:
 
 
 class Checked(NamedTuple):
-    """What was found. ``verdicts`` are those of each document; none where the whole is known from an earlier run."""
+    """What was found. ``verdicts`` are those of each document; none where the whole is known from an earlier run.
+
+    ``commented`` are the names of the files that hold a comment for us.
+    """
 
     documents: int
     findings: tuple[Finding, ...]
+    commented: frozenset[str] = frozenset()
     verdicts: tuple[tuple[Document, Verdict], ...] = ()
 
 
@@ -156,14 +160,14 @@ def check(
         of_all = "set-" + caching.digest(code, options.key(), *contents)[:40]
         known = None if whole else cache.get(of_all)
         if known is not None:
-            return Checked(*known)
+            return Checked(known[0], known[1], frozenset(known[2]))
     known = (cache.get(of_files) if cache is not None else None) or {}
     records = _records(read, known, jobs, progress, options.checks)
     checked = _joined(read, records, options)
     if cache is not None:
         if records.keys() != known.keys():
             cache.put(of_files, records)
-        cache.put(of_all, checked[:2])
+        cache.put(of_all, (*checked[:2], sorted(checked.commented)))
     return checked
 
 
@@ -229,7 +233,23 @@ def _joined(read: Sequence[Read], records: Mapping[str, FileRecord], options: Op
     findings += validate(
         documents, references=options.references, honoured=HONOURED, cache=cache, checks=checks
     )
-    return Checked(len(documents), tuple(findings), _verdicts(documents, cache, checks))
+    return Checked(
+        len(documents),
+        tuple(findings),
+        frozenset(_commented(read, records)),
+        _verdicts(documents, cache, checks),
+    )
+
+
+def _commented(read: Sequence[Read], records: Mapping[str, FileRecord]) -> Iterator[str]:
+    from reconciler.cli.validate.records import entry
+    from reconciler.gitops.ignores import MARK
+
+    for one in read:
+        for path, file in one.snapshot.files.items():
+            record = records.get(entry(file))
+            if record.commented if record is not None else MARK in file.data:
+                yield one.naming.of(path)
 
 
 def _verdicts(
@@ -258,9 +278,9 @@ def _rendered(one: Read, records: Mapping[str, FileRecord], source: Mapping[str,
     verdicts: dict[int, Verdict] = {}
     for path, file in one.snapshot.files.items():
         record = records.get(entry(file))
-        if record is None:
+        if record is None or not record.whole:
             continue
-        positions = Positions(file.data)
+        positions = Positions(file)
         made = [Document(None, origin, positions, name) for origin, name, _ in record.documents]
         cache.prime(path, file.digest, made, record.findings)
         for document, (_, _, verdict) in zip(made, record.documents, strict=True):
@@ -281,12 +301,19 @@ def _rendered(one: Read, records: Mapping[str, FileRecord], source: Mapping[str,
 
 
 def apply_ignores(
-    findings: Iterable[Finding], read: Iterable[Read], *, references: bool
+    checked: Checked, read: Iterable[Read], *, references: bool
 ) -> tuple[list[Finding], list[Ignored]]:
-    """Return what remains of findings, and what comments in the files silence."""
+    """Return what remains of what was found, and what comments in the files silence."""
     from reconciler.gitops import ignores
 
-    texts = (text for one in read for text in one.texts())
+    texts = (
+        (name, file.data.decode("utf-8-sig", "replace"))
+        for one in read
+        for name, file in (one.named().items() if checked.commented else ())
+        if name in checked.commented
+    )
     return ignores.apply(
-        findings, texts, asked=lambda rule: references or not rule.startswith("reference/")
+        checked.findings,
+        texts,
+        asked=lambda rule: references or not rule.startswith("reference/"),
     )

@@ -33,15 +33,25 @@ _PIPE = 64 * 1024
 
 
 class FileRecord(NamedTuple):
-    """One file: what is wrong with it as a file, and its documents with what is to be said of each."""
+    """One file: what is wrong with it as a file, and its documents with what is to be said of each.
 
-    findings: tuple[Finding, ...]
-    documents: tuple[tuple[Origin, ObjectName, Verdict], ...]
+    ``whole``: that is all. ``commented``: the file holds a comment for us.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    documents: tuple[tuple[Origin, ObjectName, Verdict], ...] = ()
+    whole: bool = True
+    commented: bool = False
 
 
 def recordable(file: File) -> bool:
-    """Whether a record says all of a file: not of a template, of what is encrypted, of JSON that must be rewritten."""
-    if file.path.endswith(".j2") or b"ENC[" in file.data:
+    """Whether there is a record of a file, though it may not be the whole: of a template there is none."""
+    return not file.path.endswith(".j2")
+
+
+def _is_plain(file: File) -> bool:
+    """Whether a record says all of a file: not of what is encrypted, nor of JSON that must be rewritten."""
+    if b"ENC[" in file.data:
         return False
     return not (file.path.endswith(".json") and (b"\\ud" in file.data or b"\\uD" in file.data))
 
@@ -53,14 +63,17 @@ def record(
     checks: Checks | None = None,
 ) -> dict[str, FileRecord]:
     """Read and judge files, each by itself. ``progress`` is told how many are done."""
+    from reconciler.gitops.ignores import MARK
     from reconciler.gitops.render import render
-    from reconciler.gitops.source import Snapshot
+    from reconciler.gitops.source import File, Snapshot
     from reconciler.gitops.validate import Checks, judge
 
     checks = Checks() if checks is None else checks
     found: dict[str, FileRecord] = {}
     for start in range(0, len(files), _CHUNK):
-        chunk = {file.path: file for file in files[start : start + _CHUNK]}
+        # Read once, for as long as the chunk is looked at.
+        held = [File(f.path, f.digest, f.data) for f in files[start : start + _CHUNK]]
+        chunk = {file.path: file for file in held if _is_plain(file)}
         rendered = render(Snapshot("", chunk))
         documents: dict[str, list[tuple[Origin, ObjectName, Verdict]]] = {
             path: [] for path in chunk
@@ -71,8 +84,13 @@ def record(
             documents[document.origin.file].append((document.origin, document.name, verdict))
         for finding in rendered.findings:
             findings[finding.file].append(finding)
-        for path in chunk:
-            found[path] = FileRecord(tuple(findings[path]), tuple(documents[path]))
+        for file in held:
+            path, commented = file.path, MARK in file.data
+            if path in chunk:
+                told = tuple(findings[path]), tuple(documents[path])
+                found[path] = FileRecord(*told, commented=commented)
+            else:
+                found[path] = FileRecord(whole=False, commented=commented)
         progress(len(found))
     return found
 
@@ -155,7 +173,7 @@ def _answer(pid: int, reading: int) -> bytes:
 
 def jobs_for(files: Iterable[File]) -> int:
     """Return how many processes are worth their start: one for each MiB of manifests, one a core at most."""
-    size = sum(len(file.data) for file in files)
+    size = sum(file.size for file in files)
     return max(1, min(len(os.sched_getaffinity(0)), size // SHARE))
 
 

@@ -191,7 +191,7 @@ def _state_dir() -> Path | None:
 def _report(
     read: Sequence[Read], checked: Checked, options: Options, *, strict: bool, changed_ref: str
 ) -> Report:
-    kept, silenced = apply_ignores(checked.findings, read, references=options.references)
+    kept, silenced = apply_ignores(checked, read, references=options.references)
     files = {one.naming.of(path) for one in read for path in one.snapshot.files}
     documents = checked.documents
     if changed_ref:

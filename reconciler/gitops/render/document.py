@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reconciler.api.objects import Object
     from reconciler.gitops.render.place import Path, Places
     from reconciler.gitops.render.written import Written
+    from reconciler.gitops.source import File
 
 #: How a hint begins that is followed by the value between quotes: as it is written, which may be yes for true.
 _QUOTE = "quote it: "
@@ -43,7 +44,7 @@ class Positions:
 
     __slots__ = ("_text", "written")
 
-    def __init__(self, text: str | bytes, written: Written | None = None) -> None:
+    def __init__(self, text: str | bytes | File, written: Written | None = None) -> None:
         self._text = text
         self.written = written  # how a template came to this text
 
@@ -66,7 +67,10 @@ class Positions:
 
     def text(self) -> str:
         """Return the text that was read."""
-        return self._text if isinstance(self._text, str) else self._text.decode("utf-8-sig")
+        text = self._text
+        if isinstance(text, str):
+            return text
+        return (text if isinstance(text, bytes) else text.data).decode("utf-8-sig")
 
 
 def item_of(listed: Object, item: Any) -> Any:

@@ -147,8 +147,8 @@ def _render_file(file: File, templates: Templates | None, *, plain: bool) -> _On
         and (rewritten := _SURROGATES.sub(_character, text)) != text
     ):
         return _documents(rewritten, file, Positions(rewritten))
-    # A plain file's bytes are in the snapshot anyway.
-    return _documents(text, file, Positions(file.data))
+    # A plain file's text is the snapshot's anyway.
+    return _documents(text, file, Positions(file))
 
 
 def _from_template(file: File, templates: Templates) -> _One:

@@ -89,7 +89,7 @@ def _checkout(root: str) -> str | None:
 
 def _below(target: str, snapshot: Snapshot) -> dict[str, File]:
     return {
-        f"{target}/{path}": file._replace(path=f"{target}/{path}")
+        f"{target}/{path}": file.renamed(f"{target}/{path}")
         for path, file in snapshot.files.items()
     }
 

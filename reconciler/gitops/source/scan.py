@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import stat
@@ -46,8 +47,19 @@ class Scanner:
     they build.
     """
 
-    def __init__(self, root: Path, *, everything: bool = False, within: Path | None = None) -> None:
-        """``within``: the folder in which kustomizations may name others; None: the git checkout that holds the root."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        everything: bool = False,
+        within: Path | None = None,
+        held: int = LARGEST_SOURCE,
+    ) -> None:
+        """``within``: the folder in which kustomizations may name others; None: the git checkout that holds the root.
+
+        ``held``: so many bytes of files stay in memory; those of more are read again when they are asked for.
+        """
+        self._held = held
         self._given = root
         self._everything = everything
         self._select = Selection(everything)
@@ -208,24 +220,39 @@ class Scanner:
             told = f"larger than {LARGEST_FILE // 1024 // 1024} MiB"
             self._problem(path, "source/too-large", told)
             return
-        data = self._read(target)
+        data = _read(target)
         digest = hashlib.sha256(data).hexdigest()
-        self._found[path] = Known(stamp, File(path, digest, data))
+        if self._size <= self._held:
+            file = File(path, digest, data)
+        else:
+            file = File(path, digest, functools.partial(_again, target, path, digest), len(data))
+        self._found[path] = Known(stamp, file)
 
-    @staticmethod
-    def _read(target: str) -> bytes:
-        # The link was resolved: if it is one again now, somebody is playing tricks.
-        descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            data = block = os.read(descriptor, _BLOCK)
-            while len(block) == _BLOCK and len(data) <= LARGEST_FILE:
-                block = os.read(descriptor, _BLOCK)
-                data += block
-        finally:
-            os.close(descriptor)
-        if len(data) > LARGEST_FILE:
-            raise OSError(errno.EFBIG, "File too large")
-        return data
+
+def _read(target: str) -> bytes:
+    # The link was resolved: if it is one again now, somebody is playing tricks.
+    descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        data = block = os.read(descriptor, _BLOCK)
+        while len(block) == _BLOCK and len(data) <= LARGEST_FILE:
+            block = os.read(descriptor, _BLOCK)
+            data += block
+    finally:
+        os.close(descriptor)
+    if len(data) > LARGEST_FILE:
+        raise OSError(errno.EFBIG, "File too large")
+    return data
+
+
+def _again(target: str, path: str, digest: str) -> bytes:
+    """Read a file once more. Raises ``SourceError`` where it is not what it was: two looks are no snapshot."""
+    try:
+        data = _read(target)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror or error}") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise SourceError(f"{path} was changed while it was looked at: try again")
+    return data
 
 
 def _snapshot(found: dict[str, Known], problems: list[Problem]) -> Snapshot:

@@ -5,15 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
-class File(NamedTuple):
-    """One file: its path below the root with ``/``, the digest of its bytes, and they."""
+class File:
+    """One file: its path below the root with ``/``, the digest of its bytes, and they. Never changed.
 
-    path: str
-    digest: str
-    data: bytes
+    Instead of its bytes it may hold what reads them again, with their number: a large set need not lie in memory.
+    """
+
+    __slots__ = ("_data", "digest", "path", "size")
+
+    def __init__(
+        self, path: str, digest: str, data: bytes | Callable[[], bytes], size: int = 0
+    ) -> None:
+        self.path = path
+        self.digest = digest
+        self.size = len(data) if isinstance(data, bytes) else size
+        self._data = data
+
+    @property
+    def data(self) -> bytes:
+        """The bytes. Raises ``SourceError`` where they are not held and are not there any more as they were."""
+        held = self._data
+        return held if isinstance(held, bytes) else held()
+
+    def renamed(self, path: str) -> File:
+        """Return the same file under another path."""
+        return File(path, self.digest, self._data, self.size)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, File):
+            return NotImplemented
+        return (self.path, self.digest) == (other.path, other.digest)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.digest))
 
 
 class Problem(NamedTuple):

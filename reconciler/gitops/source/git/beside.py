@@ -52,7 +52,7 @@ class FoldersBeside:
                 read = await tree.read(git, entry.id, before, smudge, everything=True)
                 trees[target] = read
                 for path, file in read.files.items():
-                    found[f"{target}/{path}"] = file._replace(path=f"{target}/{path}")
+                    found[f"{target}/{path}"] = file.renamed(f"{target}/{path}")
                 for path, problem in read.problems.items():
                     problems[f"{target}/{path}"] = problem._replace(path=f"{target}/{path}")
             every |= found

@@ -307,7 +307,7 @@ class Repository:
             problems.pop(path, None)
             whole = f"{self._spec.path}/{path}" if self._spec.path else path
             found, told = await self._submodule(urls, whole, commit)
-            merged |= {f"{path}/{p}": f._replace(path=f"{path}/{p}") for p, f in found.items()}
+            merged |= {f"{path}/{p}": f.renamed(f"{path}/{p}") for p, f in found.items()}
             problems |= {f"{path}/{p.path}": p._replace(path=f"{path}/{p.path}") for p in told}
         return dict(sorted(merged.items())), problems
 

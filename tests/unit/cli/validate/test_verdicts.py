@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.cli.validate import cache as caching
-from reconciler.cli.validate import records
+from reconciler.cli.validate import load, records
 from reconciler.cli.validate.cache import VerdictCache
 from reconciler.cli.validate.load import Checked, Options, Read, check, read_path
 from tests.unit.cli.line import reconciler
@@ -38,6 +38,8 @@ CONTENTS = {
     "  versions:\n  - name: v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema:\n"
     "        {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}\n",
     "custom": "apiVersion: a.io/v1\nkind: Thing\nmetadata: {name: %s}\nspec: {size: much}\n",
+    "ignored": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+    "datum: {}  # reconciler: ignore=schema/unknown-field it is so\n",
     "template": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ %s }}}\n",
 }
 
@@ -192,9 +194,9 @@ def test_several_processes_give_the_same_as_one(
     assert looked(manifests, jobs=3) == looked(manifests, jobs=1)
 
 
-@pytest.mark.parametrize("form", ["text", "json", "sarif"])
-def test_whatever_is_known_and_however_many_look_the_bytes_are_the_same(
-    tmp_path: Path, form: str
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "human"])
+def test_whatever_is_known_and_held_and_however_many_look_the_bytes_are_the_same(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
@@ -212,6 +214,9 @@ def test_whatever_is_known_and_however_many_look_the_bytes_are_the_same(
     assert told() == first
     (folder / "sound-1.yaml").touch()
     assert told() == first
+    monkeypatch.setattr(load, "HELD", 1000)
+    assert told() == first
+    assert told("--no-cache", "--jobs", "2") == first
 
 
 def test_a_definition_that_is_known_already_still_says_what_its_kind_may_be(tmp_path: Path) -> None:

@@ -69,6 +69,21 @@ def test_an_unchanged_directory_gives_the_same_snapshot(tmp_path: Path) -> None:
     assert not scanner.scan().problems
 
 
+def test_what_is_not_held_in_memory_is_read_again_and_is_what_it_was(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.yaml").write_text(f"file: {name}")
+    all_held, found = Scanner(tmp_path).scan(), Scanner(tmp_path, held=0).scan()
+    assert found == all_held
+    assert [f.data for f in found.files.values()] == [f.data for f in all_held.files.values()]
+    assert [f.size for f in found.files.values()] == [7, 7, 7]
+    (tmp_path / "b.yaml").write_text("file: x")
+    (tmp_path / "c.yaml").unlink()
+    with pytest.raises(SourceError, match=r"b\.yaml was changed while"):
+        _ = found.files["b.yaml"].data
+    with pytest.raises(SourceError, match=r"c\.yaml: No such file"):
+        _ = found.files["c.yaml"].data
+
+
 def test_links_inside_are_followed_and_links_outside_are_problems(tmp_path: Path) -> None:
     root = tmp_path / "root"
     outside = tmp_path / "root-beside"
