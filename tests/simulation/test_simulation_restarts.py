@@ -135,3 +135,22 @@ def test_init_containers_come_one_after_another_and_first(tmp_path: Path) -> Non
             assert not status["containerStatuses"][0]["state"].get("running")
 
     run_virtual(story())
+
+
+def test_a_container_that_ran_long_enough_starts_over_at_once(tmp_path: Path) -> None:
+    """P05: after more than ten minutes the next end counts as the first."""
+
+    def script(sandbox: SandboxConfig, container: ContainerConfig) -> Behaviour:
+        return Behaviour(700.0 if container.attempt == 3 else 1.0, 7)
+
+    async def story() -> None:
+        async with ControlPlane(tmp_path, script=script).running() as plane:
+            await plane.registry.create(_pod("Always", "main"))
+            begin = plane.clock.now()
+            # 1, 1 + 1, then waits of 10 and 20 s: the fourth run begins after some 34 s, and lasts 700.
+            for at, restarts in ((33, 2), (35, 3), (733, 3), (735.5, 4), (744, 4), (748, 5)):
+                await plane.clock.sleep(begin + at - plane.clock.now())
+                (container,) = (await _status(plane))["containerStatuses"]
+                assert (at, container["restartCount"]) == (at, restarts)
+
+    run_virtual(story())

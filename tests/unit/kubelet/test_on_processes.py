@@ -262,3 +262,76 @@ async def test_one_container_is_replaced_when_its_image_changes(node: Node) -> N
     assert main_status["image"] == "app:2"
     assert main_status["lastState"]["terminated"]["exitCode"] == 0
     assert other_status == before["status"]["containerStatuses"][1]
+
+
+async def test_what_is_optional_may_come_later(node: Node) -> None:
+    """P26: no variable, no file, and the container runs; the file comes with its object."""
+    env = [
+        {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}},
+        {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}}},
+    ]  # fmt: skip
+    sources = [{"configMapRef": {"name": "c", "optional": True}}]
+    volumes = [
+        {"name": "v", "configMap": {"name": "c", "optional": True}},
+        {"name": "w", "secret": {"secretName": "s", "optional": True}},
+    ]
+    mounts = [{"name": "v", "mountPath": "/tmp/v"}, {"name": "w", "mountPath": "/tmp/w"}]
+    script = "ls /tmp/v /tmp/w; echo ${A-unset} ${B-unset} ${k-unset}; until [ -e /tmp/v/k ]; do sleep 0.05; done; cat /tmp/v/k"
+    container = {"env": env, "envFrom": sources, "volumeMounts": mounts}
+    await node.run(script, container=container, volumes=volumes)
+    pod = await node.until(lambda p: p["status"].get("phase") == "Running")
+    await node.create("v1", "ConfigMap", "c", data={"k": "late"})
+    pod = await node.finished()
+    assert node.output(pod) == ["/tmp/v:", "", "/tmp/w:", "unset unset unset", "late"]
+
+
+async def test_a_container_is_told_of_its_pod(node: Node) -> None:
+    """P34: by variables and by files, resources with a divisor, and what the node has where none is limited."""
+    fields = {
+        "NAME": "metadata.name", "SPACE": "metadata.namespace", "UID_": "metadata.uid",
+        "LABEL": "metadata.labels['app.kubernetes.io/name']", "NOTE": "metadata.annotations['note']",
+        "NODE": "spec.nodeName", "ACCOUNT": "spec.serviceAccountName", "HOST": "status.hostIP",
+        "IP": "status.podIP", "IPS": "status.podIPs", "HOSTS": "status.hostIPs",
+    }  # fmt: skip
+    env: list[dict[str, Any]] = [
+        {"name": n, "valueFrom": {"fieldRef": {"fieldPath": p}}} for n, p in fields.items()
+    ]
+    resources = {
+        "LIMIT": {"resource": "limits.memory", "divisor": "1Mi"},
+        "REQUEST": {"resource": "requests.cpu", "divisor": "1m"},
+        "ROUNDED": {"resource": "requests.cpu"},
+        "WHOLE": {"resource": "limits.cpu"},
+    }
+    env += [{"name": n, "valueFrom": {"resourceFieldRef": r}} for n, r in resources.items()]
+    items = [
+        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+        {"path": "sub/name", "fieldRef": {"fieldPath": "metadata.name"}},
+        {"path": "memory", "resourceFieldRef": {"containerName": "main", "resource": "limits.memory"}},
+    ]  # fmt: skip
+    container = {
+        "env": env, "volumeMounts": [{"name": "v", "mountPath": "/tmp/v"}],
+        "resources": {"limits": {"memory": "64Mi"}, "requests": {"cpu": "250m"}},
+    }  # fmt: skip
+    await node.run(
+        "env; for f in labels sub/name memory; do echo $f=$(cat /tmp/v/$f); done",
+        meta={"labels": {"app.kubernetes.io/name": "shop"}, "annotations": {"note": "a b"}},
+        container=container, volumes=[{"name": "v", "downwardAPI": {"items": items}}],
+    )  # fmt: skip
+    pod = await node.finished()
+    found = dict(line.partition("=")[::2] for line in node.output(pod))
+    status, meta = pod["status"], pod["metadata"]
+    assert (found["NAME"], found["SPACE"], found["UID_"]) == ("p", "default", meta["uid"])
+    assert (found["LABEL"], found["NOTE"]) == ("shop", "a b")
+    assert (found["NODE"], found["ACCOUNT"]) == ("node", "default")
+    assert found["IP"] == found["IPS"] == status["podIP"]
+    assert found["HOST"] == found["HOSTS"] == status["hostIP"]
+    assert (found["LIMIT"], found["REQUEST"], found["ROUNDED"]) == ("64", "250", "1")
+    assert found["WHOLE"] == "2", "the node's own"
+    assert found["labels"] == 'app.kubernetes.io/name="shop"'
+    assert (found["sub/name"], found["memory"]) == ("p", str(64 << 20))
+
+
+async def test_a_last_line_without_an_end_is_in_the_log(node: Node) -> None:
+    """A program need not end with a newline."""
+    await node.run("echo whole; printf cut")
+    assert node.output(await node.finished()) == ["whole", "cut"]
