@@ -10,6 +10,7 @@ copies would else be reported as duplicates of one another; one row is with them
 
 from __future__ import annotations
 
+import compileall
 import os
 import resource
 import subprocess
@@ -83,6 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text:
         folder, state = Path(text) / "manifests", Path(text) / "state"
         files, made = copied(manifests, folder, documents)
+        compileall.compile_dir(ROOT / "reconciler", quiet=2)
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         print(f"{files} files, about {made} documents, {size / 1e6:.1f} MB, {os.cpu_count()} cores")
         head = f"{'':<28} {'CPU s':>7} {'wall s':>7} {'ms/doc':>9} {'docs/CPU-s':>10} {'MiB':>6}"
@@ -100,10 +102,20 @@ def main() -> None:
 
         row("warm, one changed file", count, *every, state=state, before=edit)
         row("cold, with references", count, str(folder), "--no-cache", "--jobs", "1", state=state)
-        few = Path(text) / "half"
-        copied(manifests, few, documents // 2)
-        row("cold, half as many", count // 2, str(few), "--no-references", "--no-cache",
-            "--jobs", "1", state=state)  # fmt: skip
+        for name, many in (("half", documents // 2), ("twice", documents * 2)):
+            other = Path(text) / name
+            copied(manifests, other, many)
+            several = (str(other), "--no-references", "--jobs", "1")
+            there = int(run(*several, "--no-cache", state=state)[3].split()[2])
+            row(f"cold, {name} as many", there, *several, "--no-cache", state=state)
+            run(*several, state=state)
+            row(f"warm, {name} as many", there, *several, state=state)
+        wrong = Path(text) / "mistakes.yaml"
+        wrong.write_text(
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n"
+            + "".join(f"  - {{name: {number}}}\n" for number in range(56_000))
+        )
+        row("1 MB of mistakes, cold", 1, str(wrong), "--no-cache", state=state)
         single = ROOT / "examples/hello/hello.yaml"
         row("one file, cold", 1, str(single), "--no-cache", state=state)
     print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
