@@ -1,4 +1,4 @@
-"""Reading a text that is JSON and nothing else, ten times faster than through YAML's events. Pure.
+"""Reading a text that is JSON and nothing else, nearly three times as fast as through YAML's events. Pure.
 
 What it reads, YAML would read just so; whatever is not as plain as tools write it, and whatever is wrong, is left to YAML,
 which knows the places of mistakes.
