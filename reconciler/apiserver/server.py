@@ -15,10 +15,10 @@ from aiohttp import web
 
 from reconciler import errors
 from reconciler.api import kinds
-from reconciler.api.client import Client, DeleteOptions, PatchType, Propagation
+from reconciler.api.client import Client, PatchType
 from reconciler.api.objects import GroupVersionKind
 from reconciler.api.requests import PlanRequest
-from reconciler.apiserver import discovery, metrics, scale
+from reconciler.apiserver import bodies, discovery, metrics, scale
 from reconciler.apiserver.eviction import evict_pod
 from reconciler.apiserver.metrics import MetricsHandlers
 from reconciler.apiserver.pods import PodHandlers
@@ -154,22 +154,22 @@ class ApiServer:
                 return await self._list(request, kind, namespace)
             case "POST", False:
                 made = await client.create(
-                    await _body(request, kind, namespace, name),
+                    await bodies.object_body(request, kind, namespace, name),
                     field_manager=manager,
                     dry_run=dry_run,
                 )
                 return web.json_response(made, status=201)
             case "PUT", True:
-                obj = await _body(request, kind, namespace, name)
+                obj = await bodies.object_body(request, kind, namespace, name)
                 return web.json_response(
                     await client.update(
                         obj, subresource=sub, field_manager=manager, dry_run=dry_run
                     )
                 )
             case "PATCH", True:
-                type_ = _patch_type(request)
+                type_ = bodies.patch_type(request)
                 if type_ is PatchType.APPLY:
-                    obj = await _body(request, kind, namespace, name)
+                    obj = await bodies.object_body(request, kind, namespace, name)
                     return web.json_response(
                         await client.apply(
                             obj,
@@ -184,7 +184,7 @@ class ApiServer:
                         kind,
                         name,
                         namespace,
-                        await _json(request),
+                        await bodies.json_body(request),
                         type=type_,
                         subresource=sub,
                         field_manager=manager,
@@ -192,17 +192,19 @@ class ApiServer:
                     )
                 )
             case "DELETE", True if not sub:
-                gone = await client.delete(kind, name, namespace, await _delete_options(request))
+                gone = await client.delete(
+                    kind, name, namespace, await bodies.delete_options(request)
+                )
                 return web.json_response(gone)
         raise errors.MethodNotAllowed("the server does not allow this method on the resource")
 
     async def _evict(self, request: web.Request) -> web.Response:
         """Delete a Pod if the budgets that cover it allow that."""
         at = request.match_info
-        body = await _json(request)
+        body = await bodies.json_body(request)
         if not isinstance(body, dict) or body.get("kind") not in (None, "Eviction"):
             raise errors.BadRequest("the body is not an Eviction")
-        options = _options(body.get("deleteOptions") or {}, request)
+        options = bodies.delete_options_of(body.get("deleteOptions") or {}, request)
         await evict_pod(self._client, self._clock, at["name"], at["namespace"], options)
         done = {"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success"}
         return web.json_response({**done, "code": 201}, status=201)
@@ -218,10 +220,10 @@ class ApiServer:
             case "GET":
                 return web.json_response(scale.scale_of(obj))
             case "PUT":
-                wanted = await _json(request)
+                wanted = await bodies.json_body(request)
             case "PATCH":
                 wanted = scale.patched(
-                    scale.scale_of(obj), await _json(request), _patch_type(request)
+                    scale.scale_of(obj), await bodies.json_body(request), bodies.patch_type(request)
                 )
             case _:
                 raise errors.MethodNotAllowed("the server does not allow this method on a scale")
@@ -234,7 +236,7 @@ class ApiServer:
     async def _bind(self, request: web.Request) -> web.Response:
         """Assign a Pod to the node that a Binding names."""
         at, query = request.match_info, request.query
-        binding = await _json(request)
+        binding = await bodies.json_body(request)
         fields = binding if isinstance(binding, dict) else {}
         node = (fields.get("target") or {}).get("name")
         if not node:
@@ -358,53 +360,3 @@ def _bind(path: Path) -> socket.socket:
         os.umask(mask)
         os.close(folder)
     return listener
-
-
-async def _json(request: web.Request) -> Any:
-    try:
-        return json.loads(await request.read())
-    except (ValueError, RecursionError):
-        raise errors.BadRequest("the body is not JSON") from None
-
-
-async def _body(request: web.Request, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
-    obj = await _json(request)
-    if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
-        raise errors.BadRequest("the body is not an object with metadata")
-    meta = obj["metadata"]
-    if (obj.get("apiVersion"), obj.get("kind")) != (kind.api_version, kind.kind):
-        raise errors.BadRequest("apiVersion and kind do not match the path")
-    for field, want in (("namespace", namespace), ("name", name)):
-        if want and meta.setdefault(field, want) != want:
-            raise errors.BadRequest(f"metadata.{field} does not match the path's {want!r}")
-    return obj
-
-
-def _patch_type(request: web.Request) -> PatchType:
-    try:
-        return PatchType(request.content_type)
-    except ValueError:
-        raise errors.UnsupportedMediaType(f"{request.content_type} is not a patch format") from None
-
-
-async def _delete_options(request: web.Request) -> DeleteOptions:
-    return _options(await _json(request) if request.can_read_body else {}, request)
-
-
-def _options(body: Any, request: web.Request) -> DeleteOptions:
-    if not isinstance(body, dict):
-        raise errors.BadRequest("DeleteOptions must be an object")
-    grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
-    policy = body.get("propagationPolicy", request.query.get("propagationPolicy"))
-    before = body.get("preconditions") or {}
-    try:
-        propagation = Propagation(policy) if policy else None
-    except ValueError:
-        raise errors.BadRequest("propagationPolicy: unknown value") from None
-    return DeleteOptions(
-        grace_seconds=None if grace is None else _number(str(grace), "gracePeriodSeconds"),
-        propagation=propagation,
-        uid=str(before.get("uid", "")),
-        resource_version=str(before.get("resourceVersion", "")),
-        dry_run="All" in (body.get("dryRun") or ()) or request.query.get("dryRun") == "All",
-    )
