@@ -106,7 +106,7 @@ def runner(tmp_path: Path) -> Runner:
     (tools / "gh").write_text(GH.format(python=sys.executable))
     (tools / "gh").chmod(0o755)
     (binaries / "python").symlink_to(sys.executable)
-    command = f'#!/bin/sh\nexec "{sys.executable}" -m reconciler "$@"\n'
+    command = f'#!/bin/sh\nexec "{sys.executable}" -P -m reconciler "$@"\n'
     (binaries / "reconciler").write_text(command)
     (binaries / "reconciler").chmod(0o755)
     made = Runner(tmp_path, checkout, {
@@ -130,6 +130,20 @@ def test_sound_manifests_pass(runner: Runner) -> None:
     outputs = runner.outputs()
     assert (outputs["errors"], outputs["warnings"], outputs["code"]) == ("0", "0", "0")
     assert "✅" in runner.summary()
+
+
+def test_a_pull_request_brings_no_program_of_its_own_into_the_steps(runner: Runner) -> None:
+    # Python's -m and - look for modules in the folder that they run in: the checkout of whoever sent the pull request.
+    ran = runner.home / "ran"
+    for name in ("json", "venv", "subprocess", "types"):
+        (runner.checkout / f"{name}.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    assert runner.run("validate").returncode == 0
+    assert runner.outputs()["errors"] == "0"
+    assert not ran.exists()
+    for step in steps().values():
+        for line in step["run"].splitlines():
+            if re.search(r'(PYTHON|bin/python)" ', line):
+                assert re.search(r'(PYTHON|bin/python)" -I ', line), line
 
 
 def test_mistakes_are_annotated_and_fail_the_job_at_the_end(runner: Runner) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import xmlschema
@@ -28,5 +28,5 @@ def test_a_report_is_as_its_schema_says(folder: str, monkeypatch: pytest.MonkeyP
     done = CliRunner().invoke(group, ["validate", folder, "--format", "junit", "--no-cache"])
     assert done.exit_code in (0, 3), done.output
     xmlschema.XMLSchema(SCHEMA).validate(done.stdout)
-    failed = ElementTree.fromstring(done.stdout).iter("failure")
+    failed = ET.fromstring(done.stdout).iter("failure")
     assert any(True for _ in failed) == (folder == "examples/broken")
