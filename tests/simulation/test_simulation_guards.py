@@ -134,6 +134,25 @@ def test_applications_of_one_namespace_share_it_whichever_makes_it_and_after_a_r
     run_virtual(story())
 
 
+def test_who_needs_a_namespace_makes_it_though_another_that_waits_wanted_it_first() -> None:
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            there = {"namespace": "common"}
+            waits = {"spec_destination": there, "spec_dependsOn": [{"name": "second"}]}
+            cluster.source("first").write(a=config("first"))
+            await cluster.application("first", **waits)
+            await cluster.settle()
+            cluster.source("second").write(a=config("second"))
+            await cluster.application("second", spec_destination=there)
+            await cluster.settle()
+            assert await cluster.values() == {"first": "1", "second": "1"}
+            for name in ("first", "second"):
+                assert not await cluster.conditions(name)
+                assert await cluster.sync(name) == "Synced"
+
+    run_virtual(story())
+
+
 def test_what_exists_already_is_taken_over_only_when_told_to() -> None:
     async def story() -> None:
         async with Cluster().running() as cluster:

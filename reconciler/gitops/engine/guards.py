@@ -64,16 +64,16 @@ class Guards:
         return Owned(mine, tuple(refused), frozenset(ignored))
 
     def _is_common(self, change: Change, live: Object | None, reading: Reading) -> bool:
-        """Whether it is a Namespace that is only to be there, and somebody else makes it or has made it: that one keeps it."""
+        """Whether it is a Namespace that is only to be there, and somebody else has made it: that one keeps it."""
         if change.object is None or not is_bare_namespace(change.object):
             return False
-        if live is not None and (change.key == reading.implied or owner_of(live)):
-            return True
-        return self._claims.claimants(change.key)[:1] not in ((), (self._name,))
+        return live is not None and (change.key == reading.implied or bool(owner_of(live)))
 
     def _refusal(self, change: Change, live: Object | None, *, adopt: bool) -> Refusal | None:
         if change.action == "unchanged" or change.object is None:
             return None
+        if live is None and is_bare_namespace(change.object):
+            return None  # who needs it first makes it: the other may wait for us
         owner = owner_of(live)
         if owner == self._name:
             return None
