@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from reconciler.api import kinds
-from reconciler.api.objects import annotations_of, name_of
+from reconciler.api.objects import annotations_of, mapping, mappings, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,20 +72,21 @@ def with_mark(workload: Object, mark: str) -> Object:
 
 
 def _references(workload: Object) -> Iterator[Reference]:
-    spec = ((workload.get("spec") or {}).get("template") or {}).get("spec") or {}
-    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
-        for source in container.get("envFrom") or ():
+    """Yield what a template reads. Shapes that are not as expected yield nothing: not every manifest was checked before."""
+    spec = mapping(mapping(mapping(workload.get("spec")).get("template")).get("spec"))
+    for container in (*mappings(spec.get("containers")), *mappings(spec.get("initContainers"))):
+        for source in mappings(container.get("envFrom")):
             yield from _named(source, "configMapRef", "secretRef")
-        for variable in container.get("env") or ():
-            yield from _named(variable.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
-    for volume in spec.get("volumes") or ():
-        for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
+        for variable in mappings(container.get("env")):
+            yield from _named(mapping(variable.get("valueFrom")), "configMapKeyRef", "secretKeyRef")
+    for volume in mappings(spec.get("volumes")):
+        for source in (volume, *mappings(mapping(volume.get("projected")).get("sources"))):
             yield from _named(source, "configMap", "secret")
 
 
 def _named(source: Object, config_map: str, secret: str) -> Iterator[Reference]:
     for field, kind in ((config_map, kinds.CONFIG_MAP), (secret, kinds.SECRET)):
-        ref = source.get(field) or {}
+        ref = mapping(source.get(field))
         name = ref.get("name") or ref.get("secretName")
         if name:
             yield kind, str(name)

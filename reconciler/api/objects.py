@@ -119,6 +119,16 @@ def controller_ref(owner: Object) -> dict[str, Any]:
     }
 
 
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a value that should be an object; an empty one for anything else, as an unchecked manifest may hold."""
+    return value if isinstance(value, dict) else {}
+
+
+def mappings(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a value that should be a list of them; what is none is left out."""
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
 def copy(value: Any) -> Any:
     """Deep copy JSON data (dicts, lists, scalars); several times faster than ``copy.deepcopy``."""
     if isinstance(value, dict):

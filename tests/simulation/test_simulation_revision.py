@@ -163,7 +163,10 @@ def test_a_dry_run_sees_what_a_confirmation_would_let_go() -> None:
 
 
 def test_a_plan_request_survives_a_url() -> None:
-    for asked in (PlanRequest(), PlanRequest(fresh=True, revision="v1 +&", adopt=True)):
+    for asked in (
+        PlanRequest(),
+        PlanRequest(fresh=True, asked=True, revision="v1 +&", confirm="c", adopt=True),
+    ):
         assert PlanRequest.from_query(asked.to_query()) == asked
 
 

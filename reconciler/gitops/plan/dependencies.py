@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import kinds
-from reconciler.api.objects import GroupVersionKind, Key, Object
+from reconciler.api.objects import GroupVersionKind, Key, Object, mapping, mappings
 from reconciler.gitops.validate.pods import pod_spec_of
 
 if TYPE_CHECKING:
@@ -30,31 +30,31 @@ def references(obj: Object, key: Key) -> Iterator[Dependency]:
     pod = pod_spec_of(obj) if key.kind in _WORKLOADS else None
     if pod is not None:
         yield from _of_pod(pod[1], key.namespace)
-    spec = _map(obj.get("spec"))
+    spec = mapping(obj.get("spec"))
     match key.kind:
         case "StatefulSet":
             yield from _named(
                 "", "Service", key.namespace, spec.get("serviceName"), "its Pods' names need it"
             )
-            for template in _maps(spec.get("volumeClaimTemplates")):
-                yield from _class(_map(template.get("spec")))
+            for template in mappings(spec.get("volumeClaimTemplates")):
+                yield from _class(mapping(template.get("spec")))
         case "PersistentVolumeClaim" | "PersistentVolume":
             yield from _class(spec)
         case "Ingress":
             yield from _of_ingress(spec, key.namespace)
         case "HorizontalPodAutoscaler":
-            target = _map(spec.get("scaleTargetRef"))
+            target = mapping(spec.get("scaleTargetRef"))
             group = GroupVersionKind.parse(str(target.get("apiVersion") or ""), "").group
             yield from _named(
                 group, str(target.get("kind")), key.namespace, target.get("name"), "it scales it"
             )
         case "RoleBinding" | "ClusterRoleBinding":
-            role = _map(obj.get("roleRef"))
+            role = mapping(obj.get("roleRef"))
             namespace = key.namespace if role.get("kind") == "Role" else ""
             yield from _named(
                 _RBAC, str(role.get("kind")), namespace, role.get("name"), "it binds it"
             )
-            for subject in _maps(obj.get("subjects")):
+            for subject in mappings(obj.get("subjects")):
                 if subject.get("kind") == "ServiceAccount":
                     where = str(subject.get("namespace") or key.namespace)
                     yield from _named(
@@ -72,23 +72,23 @@ def _of_pod(spec: dict[str, Any], namespace: str) -> Iterator[Dependency]:
     yield from _named(
         "node.k8s.io", "RuntimeClass", "", spec.get("runtimeClassName"), "its Pods have it"
     )
-    for secret in _maps(spec.get("imagePullSecrets")):
+    for secret in mappings(spec.get("imagePullSecrets")):
         yield from _named(
             "", "Secret", namespace, secret.get("name"), "its images are pulled with it"
         )
     for field in ("initContainers", "containers"):
-        for container in _maps(spec.get(field)):
-            for source in _maps(container.get("envFrom")):
+        for container in mappings(spec.get(field)):
+            for source in mappings(container.get("envFrom")):
                 yield from _config(source, namespace, "configMapRef", "secretRef")
-            for variable in _maps(container.get("env")):
+            for variable in mappings(container.get("env")):
                 yield from _config(
-                    _map(variable.get("valueFrom")), namespace, "configMapKeyRef", "secretKeyRef"
+                    mapping(variable.get("valueFrom")), namespace, "configMapKeyRef", "secretKeyRef"
                 )
-    for volume in _maps(spec.get("volumes")):
+    for volume in mappings(spec.get("volumes")):
         yield from _config(volume, namespace, "configMap", "secret")
-        for source in _maps(_map(volume.get("projected")).get("sources")):
+        for source in mappings(mapping(volume.get("projected")).get("sources")):
             yield from _config(source, namespace, "configMap", "secret")
-        claim = _map(volume.get("persistentVolumeClaim")).get("claimName")
+        claim = mapping(volume.get("persistentVolumeClaim")).get("claimName")
         yield from _named("", "PersistentVolumeClaim", namespace, claim, "its Pods mount it")
 
 
@@ -96,9 +96,9 @@ def _config(
     source: dict[str, Any], namespace: str, config_map: str, secret: str
 ) -> Iterator[Dependency]:
     yield from _named(
-        "", "ConfigMap", namespace, _map(source.get(config_map)).get("name"), "its Pods read it"
+        "", "ConfigMap", namespace, mapping(source.get(config_map)).get("name"), "its Pods read it"
     )
-    ref = _map(source.get(secret))
+    ref = mapping(source.get(secret))
     yield from _named(
         "", "Secret", namespace, ref.get("name") or ref.get("secretName"), "its Pods read it"
     )
@@ -108,14 +108,16 @@ def _of_ingress(spec: dict[str, Any], namespace: str) -> Iterator[Dependency]:
     yield from _named(
         "networking.k8s.io", "IngressClass", "", spec.get("ingressClassName"), "it is of that class"
     )
-    backends = [_map(spec.get("defaultBackend"))]
-    for rule in _maps(spec.get("rules")):
-        backends += [_map(p.get("backend")) for p in _maps(_map(rule.get("http")).get("paths"))]
+    backends = [mapping(spec.get("defaultBackend"))]
+    for rule in mappings(spec.get("rules")):
+        backends += [
+            mapping(p.get("backend")) for p in mappings(mapping(rule.get("http")).get("paths"))
+        ]
     for backend in backends:
         yield from _named(
-            "", "Service", namespace, _map(backend.get("service")).get("name"), "it routes to it"
+            "", "Service", namespace, mapping(backend.get("service")).get("name"), "it routes to it"
         )
-    for entry in _maps(spec.get("tls")):
+    for entry in mappings(spec.get("tls")):
         yield from _named(
             "", "Secret", namespace, entry.get("secretName"), "its certificate lies there"
         )
@@ -136,20 +138,12 @@ def _named(group: str, kind: str, namespace: str, name: Any, reason: str) -> Ite
         yield Dependency(Key(group, kind, namespace, name), reason)
 
 
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _maps(value: Any) -> list[dict[str, Any]]:
-    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
-
-
 def defined_type(obj: Object) -> tuple[str, str] | None:
     """Return the (group, kind) that a CustomResourceDefinition defines; None for any other object."""
     if obj.get("kind") != "CustomResourceDefinition":
         return None
-    spec = _map(obj.get("spec"))
-    return str(spec.get("group") or ""), str(_map(spec.get("names")).get("kind") or "")
+    spec = mapping(obj.get("spec"))
+    return str(spec.get("group") or ""), str(mapping(spec.get("names")).get("kind") or "")
 
 
 def home_of(key: Key) -> Dependency | None:

@@ -25,6 +25,8 @@ _REMOTE = re.compile(
 )
 #: So many folders beside it one source may build on.
 MOST_FOLDERS = 64
+#: What so many kustomizations name is remembered; then all of it is read again.
+MOST_KNOWN = 1000
 
 
 class Bases:
@@ -39,6 +41,8 @@ class Bases:
         Folders above the root are none: nothing can be built of what it is a part of.
         """
         found: dict[str, None] = {}
+        if len(self._named) > MOST_KNOWN:
+            self._named.clear()
         for path, file in files.items():
             folder, _, name = path.rpartition("/")
             if name not in KUSTOMIZATIONS:

@@ -96,6 +96,23 @@ def test_nothing_differs(checkout: Checkout) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "spec", ["x", "[1]", "{template: 3}", "{template: {spec: {containers: x, volumes: [1, {configMap: y}]}}}",
+             "{template: {spec: {containers: [{envFrom: [1, {secretRef: z}], env: [{valueFrom: 2}]}]}}}"],
+)  # fmt: skip
+def test_a_base_that_was_never_valid_is_compared_all_the_same(
+    checkout: Checkout, spec: str
+) -> None:
+    web = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {spec}\n"
+    checkout.write(a=SETTINGS % "red", web=web)
+    checkout.git("add", "-A")
+    checkout.git("commit", "-qm", "broken")
+    checkout.write(a=SETTINGS % "red")
+    out, _ = checkout.plan("--base-ref", "HEAD")
+    assert "- Deployment default/web" in out
+    assert "1 to prune" in out
+
+
 def test_a_hook_is_told_with_what_it_runs_after(checkout: Checkout) -> None:
     checkout.write(a=SETTINGS % "blue", b=SECRET % "hunter2", c=JOB)
     found = checkout.json("--base-ref", "HEAD")
