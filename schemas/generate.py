@@ -1,8 +1,8 @@
-"""Generate ``schemas/*.json`` from an OpenAPI document: ``python schemas/generate.py DEFINITIONS.json``.
+"""Generate ``schemas/*.json`` from an OpenAPI document: ``python -m schemas.generate DEFINITIONS.json``.
 
 The same code as ``reconciler schemas import``, with ``own.yaml`` laid over: our words on fields that people get wrong, the
 kinds that the document lacks, and documents that are no Kubernetes kinds (``reconciler.yaml``). Words of the source are
-left out. The table of options in ``docs/configuration.md`` is made here too.
+left out. ``stored.yaml`` has the facts of kinds that nothing here runs. The table of options in ``docs/configuration.md`` is made here too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reconciler.api.objects import GroupVersionKind
 from reconciler.api.schemas.conversion import built_in, short_name
 from reconciler.api.schemas.openapi import definitions_of, schemas_of
 from reconciler.api.schemas.standalone import DIALECT, file_name, standalone, written
+from schemas import compact
 
 HERE = Path(__file__).parent
 CONFIGURATION = HERE.parent / "docs/configuration.md"
@@ -30,6 +31,7 @@ Schema = dict[str, Any]
 def generated(document: dict[str, Any], own: dict[str, Any]) -> dict[str, str]:
     """Return every file by its name."""
     found: dict[str, Schema] = {}
+    document = document | compact.definitions(stored_facts())
     for gvk, schema in schemas_of(document):
         found[file_name(gvk)] = schema
     shared = own["definitions"] | {
@@ -91,6 +93,12 @@ def with_options(text: str, schema: Schema) -> str:
 def own_words() -> dict[str, Any]:
     """Return what is laid over: ``own.yaml``."""
     found: dict[str, Any] = yaml.safe_load((HERE / "own.yaml").read_text())
+    return found
+
+
+def stored_facts() -> dict[str, Any]:
+    """Return the facts of kinds that nothing here runs: ``stored.yaml``."""
+    found: dict[str, Any] = yaml.safe_load((HERE / "stored.yaml").read_text())
     return found
 
 

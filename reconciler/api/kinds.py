@@ -192,6 +192,36 @@ KINDS: tuple[Kind, ...] = (
     _stored("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False),
     CUSTOM_RESOURCE_DEFINITION,
     _stored("coordination.k8s.io", "Lease", "leases"),
+    _stored("", "PodTemplate", "podtemplates"),
+    _stored("node.k8s.io", "RuntimeClass", "runtimeclasses", namespaced=False),
+    _stored("storage.k8s.io", "CSIDriver", "csidrivers", namespaced=False),
+    _stored(
+        "storage.k8s.io",
+        "VolumeAttributesClass",
+        "volumeattributesclasses",
+        "vac",
+        namespaced=False,
+    ),
+    _stored(
+        "certificates.k8s.io",
+        "CertificateSigningRequest",
+        "certificatesigningrequests",
+        "csr",
+        namespaced=False,
+        status=True,
+    ),
+    _stored("apiregistration.k8s.io", "APIService", "apiservices", namespaced=False, status=True),
+    *(
+        _stored("admissionregistration.k8s.io", kind, plural, namespaced=False)
+        for kind, plural in {
+            "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+            "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
+            "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+            "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+            "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
+            "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+        }.items()
+    ),
 )
 
 _BY_GROUP_KIND = {(k.group, k.kind): k for k in KINDS}

@@ -25,18 +25,22 @@ _OLD = "an apiVersion that Kubernetes 1.36 serves no longer"
 _PODMAN = (
     "Podman takes it: capitals in names, no image, `pull: missing`, numbers where strings are asked"
 )
+_KUSTOMIZED = (
+    "a ServiceAccount without a namespace: kustomize, or the test that applies it, fills it in"
+)
 _WRONG = "wrong: a word misspelt, a value of another type, a rule of the API broken"
 
 #: source -> rules -> why an API server refuses it.
 EXPLAINED: dict[str, dict[str, str]] = {
     "SOURCES.json": {"schema/type": _WITHOUT_TYPE},
     "ingress-nginx": {
-        "rule/ingress-host": _TEMPLATE, "rule/ingress-tls": _TEMPLATE, "schema/format": _TEMPLATE,
+        "rule/role-binding": _KUSTOMIZED, "rule/ingress-host": _TEMPLATE, "rule/ingress-tls": _TEMPLATE, "schema/format": _TEMPLATE,
         "schema/missing-type": _WITHOUT_TYPE, "schema/required": _WRONG, "schema/type": _WRONG,
     },
     "k8s-tree-tests": {
         "deprecation/removed": _OLD, "rule/containers": _PARTIAL, "rule/label": _TEMPLATE, "rule/mount": _WRONG,
         "rule/name": _TEMPLATE, "rule/resource-name": _TEMPLATE, "rule/selector": _TEMPLATE,
+        "rule/role-binding": _KUSTOMIZED, "schema/format": _TEMPLATE, "schema/pattern": _TEMPLATE,
         "rule/selector-match": _WRONG, "rule/toleration": _TEMPLATE, "schema/missing-type": _WITHOUT_TYPE,
         "schema/required": _PARTIAL, "schema/type": _TEMPLATE, "schema/unknown-field": _WRONG,
         "syntax/duplicate-key": _WRONG, "syntax/key": _TEMPLATE, "syntax/yaml": _TEMPLATE,
@@ -46,13 +50,14 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "schema/missing-type": _WITHOUT_TYPE, "schema/required": _PARTIAL, "schema/type": _PARTIAL,
         "schema/unknown-field": _WRONG,
     },
-    "kube-state-metrics": {"schema/missing-type": _WITHOUT_TYPE},
+    "kube-state-metrics": {"rule/role-binding": _KUSTOMIZED, "schema/missing-type": _WITHOUT_TYPE},
     "kubeconform-fixtures": {
         "deprecation/removed": _OLD, "schema/missing-type": _WITHOUT_TYPE, "schema/type": _WRONG,
         "schema/unknown-field": _WRONG, "syntax/duplicate-key": _WRONG,
     },
     "kubeval-fixtures": {
         "deprecation/removed": _OLD, "schema/missing-type": _WITHOUT_TYPE, "schema/type": _WRONG,
+        "schema/unknown-field": _WRONG,
     },
     "kustomize": {
         "rule/name": _WRONG, "schema/missing-type": _WITHOUT_TYPE, "schema/required": _PARTIAL,
@@ -67,7 +72,7 @@ EXPLAINED: dict[str, dict[str, str]] = {
     "podman": {
         "deprecation/removed": _OLD, "rule/annotation": _TEMPLATE, "rule/container-name": _PODMAN,
         "rule/containers": _PODMAN, "rule/image": _PODMAN, "rule/label": _TEMPLATE, "rule/name": _PODMAN,
-        "rule/restart-policy": _PODMAN, "rule/scale-target": _WRONG, "schema/enum": _PODMAN,
+        "rule/selector": _WRONG, "rule/restart-policy": _PODMAN, "rule/scale-target": _WRONG, "schema/enum": _PODMAN,
         "schema/missing-type": _WITHOUT_TYPE, "schema/required": _PODMAN, "schema/type": _PODMAN,
         "schema/unknown-field": _WRONG, "schema/unknown-version": _PODMAN, "syntax/duplicate-key": _WRONG,
         "syntax/key": _TEMPLATE, "syntax/yaml": _TEMPLATE,

@@ -10,13 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.api.rules import (
+    access,
+    admission,
     autoscaling,
     config,
+    definitions,
     endpoints,
     ingresses,
     jobs,
     pods,
     policies,
+    quotas,
     services,
     storage,
     workloads,
@@ -53,6 +57,18 @@ _BY_KIND: dict[tuple[str, str], Callable[[Object], Iterator[Problem]]] = {
     ("storage.k8s.io/v1", "StorageClass"): storage.storage_class,
     ("v1", "ConfigMap"): config.config_map,
     ("v1", "Secret"): config.secret,
+    ("v1", "ReplicationController"): workloads.replication_controller,
+    ("v1", "LimitRange"): quotas.limit_range,
+    ("v1", "ResourceQuota"): quotas.quota,
+    ("scheduling.k8s.io/v1", "PriorityClass"): quotas.priority_class,
+    ("node.k8s.io/v1", "RuntimeClass"): quotas.runtime_class,
+    ("rbac.authorization.k8s.io/v1", "Role"): access.role,
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): access.cluster_role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): access.role_binding,
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): access.cluster_role_binding,
+    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"): admission.webhooks,
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"): admission.webhooks,
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): definitions.definition,
 }
 
 

@@ -25,6 +25,8 @@ _FIXED: dict[tuple[str, str], tuple[Path, ...]] = {
     ),
     ("v1", "Secret"): (("type",),),
     ("discovery.k8s.io/v1", "EndpointSlice"): (("addressType",),),
+    ("node.k8s.io/v1", "RuntimeClass"): (("handler",),),
+    ("scheduling.k8s.io/v1", "PriorityClass"): (("value",), ("preemptionPolicy",)),
 }  # fmt: skip
 
 
@@ -232,7 +234,17 @@ def _service(before: Object, after: Object) -> Iterator[Problem]:
             yield invalid(_RULE, ("spec", "loadBalancerClass"), now, "may not change once set")
 
 
+def _binding(before: Object, after: Object) -> Iterator[Problem]:
+    old, new = (
+        {"apiGroup": "rbac.authorization.k8s.io"} | below(o, "roleRef") for o in (before, after)
+    )
+    if old != new:
+        yield invalid(_RULE, ("roleRef",), new, "cannot change roleRef")
+
+
 _BY_KIND: dict[tuple[str, str], Callable[[Object, Object], Iterator[Problem]]] = {
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): _binding,
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): _binding,
     ("v1", "ConfigMap"): _sealed,
     ("v1", "Secret"): _sealed,
     ("v1", "Pod"): _pod,

@@ -40,6 +40,22 @@ def replica_set(obj: Object) -> Iterator[Problem]:
     )
 
 
+def replication_controller(obj: Object) -> Iterator[Problem]:
+    """Yield what is wrong with a ReplicationController; without a selector it takes the labels of its template."""
+    spec = below(obj, "spec")
+    held = below(spec, "template")
+    labels = below(held, "metadata").get("labels") or {}
+    selector = spec.get("selector") or labels
+    if not selector:
+        yield required("selector", ("spec", "selector"))
+    elif any(labels.get(k) != v for k, v in selector.items()):
+        told = "`selector` does not match template `labels`"
+        yield invalid("selector-match", (*_TEMPLATE, "metadata", "labels"), labels, told)
+    yield from template(held, _TEMPLATE)
+    yield from _always(obj)
+    yield from not_negative("replicas", spec, ("spec",), "replicas", "minReadySeconds")
+
+
 def deployment(obj: Object) -> Iterator[Problem]:
     """Yield what is wrong with a Deployment."""
     yield from _workload(obj)
@@ -132,7 +148,12 @@ def _workload(obj: Object, *, claims: tuple[str, ...] = ()) -> Iterator[Problem]
     held = below(spec, "template")
     yield from selects(spec, held, str(obj.get("kind")))
     yield from template(held, _TEMPLATE, claims=claims)
-    pod = below(held, "spec")
+    yield from _always(obj)
+
+
+def _always(obj: Object) -> Iterator[Problem]:
+    """Yield what a Pod template may say only where its Pods come to an end."""
+    pod = below(below(below(obj, "spec"), "template"), "spec")
     policy = pod.get("restartPolicy") or "Always"
     if policy != "Always":
         yield unsupported(

@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[3] / "docs/configuration.md"
 def test_the_table_of_options_is_made_of_the_schema() -> None:
     schema = json.loads((schemas.directory() / "reconciler.json").read_text())
     assert PAGE.read_text() == with_options(PAGE.read_text(), schema), (
-        "run: python schemas/generate.py DEFINITIONS.json"
+        "run: python -m schemas.generate DEFINITIONS.json"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from reconciler.gitops.validate.catalogue import gitops, objects, other, pods, sets
+from reconciler.gitops.validate.catalogue import gitops, objects, other, pods, sets, stored
 from reconciler.gitops.validate.catalogue.rule import Rule
 
 __all__ = ["GROUPS", "RULES", "SEVERITIES", "Rule"]
@@ -30,5 +30,5 @@ GROUPS = MappingProxyType(
 
 #: Every rule by its id.
 RULES = MappingProxyType(
-    {r.id: r for r in (*other.RULES, *pods.RULES, *objects.RULES, *sets.RULES, *gitops.RULES)}
+    {r.id: r for module in (other, pods, objects, stored, sets, gitops) for r in module.RULES}
 )
