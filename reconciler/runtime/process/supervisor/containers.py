@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -216,9 +215,7 @@ class Containers:
         self._state.changed(record)
 
     def _signal(self, record: Record, number: int) -> None:
-        if records.lives(record.get("process") or {}):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(record["pid"], number)
+        records.send(record.get("process") or {}, number)
 
     def kill(self, record: Record) -> None:
         """End one at once, if it runs, and wait: its first process is a child, or was adopted."""

@@ -23,11 +23,12 @@ class Own(NamedTuple):
 
 
 def hold(
-    title: str, work: Callable[[socket.socket], None], *, pids: bool = False
+    title: str, work: Callable[[socket.socket], None], *, pids: bool = False, mark: str = ""
 ) -> tuple[int, socket.socket]:
     """Fork a process that does ``work`` and then only sleeps: it keeps its namespaces alive.
 
-    ``pids``: it is the first process of a new PID namespace. Returns its pid and the socket to its ``work``.
+    ``pids``: it is the first process of a new PID namespace. ``mark``: the variable by which it is found where its record is
+    lost. Returns its pid and the socket to its ``work``.
     """
     near, far = socket.socketpair()
     pid = forks.fork_in((lambda: ns.unshare(ns.NEWPID)) if pids else None)
@@ -45,7 +46,8 @@ def hold(
         far.close()
         # A program of its own is smaller than a fork of this one: ~0.1 MB for ~2 MB.
         with contextlib.suppress(OSError):
-            os.execve("/bin/sleep", ["sleep", "2147483647"], {})  # noqa: S606
+            own = dict([mark.split("=", 1)] if mark else ())
+            os.execve("/bin/sleep", ["sleep", "2147483647"], own)  # noqa: S606
         while True:
             signal.pause()
     except OSError as error:

@@ -12,7 +12,7 @@ import signal
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from . import addresses, holders, records
+from . import addresses, holders, origin, records, remains
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,7 @@ class LoopbackNetwork:
     """Offers what ``node.NodeNetwork`` offers, without a namespace; found again by its holder."""
 
     isolated = False
+    fresh = False  # its addresses are the host's, whoever holds them
     rootless = True
     own_pids = False
 
@@ -46,11 +47,14 @@ class LoopbackNetwork:
         self.services = ipaddress.IPv4Network(services)
         self.problem = problem
         self._pool = addresses.Pool(self.pods)
+        self._origin = origin.name_of(path.parent)
         record = records.read(path)
-        if record and records.lives(record["holder"]):
+        holder = record.get("holder")
+        if records.is_identity(holder) and records.lives(record["holder"]):
             self.holder = int(record["holder"]["pid"])
         else:
-            self.holder, near = holders.hold("reconciler-node", lambda _: None)
+            mark = remains.mark(self._origin)
+            self.holder, near = holders.hold("reconciler-node", lambda _: None, mark=mark)
             near.close()
             holder = records.identity(self.holder)
             records.write(path, {"holder": holder, "rootless": True, "loopback": problem})
@@ -59,15 +63,16 @@ class LoopbackNetwork:
         """Return a free address."""
         return self._pool.take(used)
 
-    def plug(self, address: str, hostname: str, own: holders.Own) -> int:
+    def plug(self, address: str, hostname: str, own: holders.Own, sandbox: str) -> int:
         """Return the pid of a Pod's holder; there is no network to be made."""
         del address, hostname
-        return self.host(own)
+        return self.host(own, sandbox)
 
-    def host(self, own: holders.Own) -> int:
+    def host(self, own: holders.Own, sandbox: str) -> int:
         """Return the pid of the holder of a Pod in the host's network."""
         del own
-        pid, near = holders.hold("reconciler-pod", lambda _: None)
+        mark = remains.mark(self._origin, sandbox)
+        pid, near = holders.hold("reconciler-pod", lambda _: None, mark=mark)
         near.close()
         return pid
 

@@ -38,9 +38,9 @@ def kill_all(record: dict[str, Any], holder: dict[str, Any]) -> None:
 def _membership(record: dict[str, Any], holder: dict[str, Any]) -> Callable[[str], bool] | None:
     """Return the test of whether a process is a member; None where no process can be."""
     mounts = record.get("mount_namespace", "")
-    if mounts and records.lives(holder):
-        # Numbers of namespaces are used again; that of the Pod's UTS namespace is certain while its holder lives.
-        uts = os.readlink(f"/proc/{holder['pid']}/ns/uts")  # noqa: PTH115
+    # Numbers of namespaces are used again; that of the Pod's UTS namespace is certain while its holder lives.
+    uts = _uts_of(holder) if mounts else ""
+    if uts:
 
         def inside(pid: str) -> bool:
             base = f"/proc/{pid}/ns/"
@@ -57,6 +57,16 @@ def _membership(record: dict[str, Any], holder: dict[str, Any]) -> Callable[[str
 
         return marked
     return None
+
+
+def _uts_of(holder: dict[str, Any]) -> str:
+    """Return the UTS namespace of a Pod; empty where its holder has ended, or is about to."""
+    if not records.lives(holder):
+        return ""
+    try:
+        return os.readlink(f"/proc/{holder['pid']}/ns/uts")  # noqa: PTH115
+    except OSError:  # the first process of a PID namespace waits for the last one to be reaped: it can be looked at no more
+        return ""
 
 
 def _processes(belongs: Callable[[str], bool]) -> Iterator[int]:

@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from . import addresses, holders, netlink, records
+from . import addresses, holders, netlink, origin, records, remains
 from . import namespaces as ns
 from .loopback import LoopbackNetwork
 
@@ -31,13 +31,21 @@ def _enter_user_namespace() -> None:
         ) from None
 
 
+def recorded(path: Path) -> dict[str, Any]:
+    """Return the record of a network that lives; empty where there is none."""
+    record = records.read(path)
+    holder = record.get("holder")
+    sound = records.is_identity(holder) and isinstance(record.get("rootless"), bool)
+    return record if sound and records.lives(record["holder"]) else {}
+
+
 def open_network(path: Path, pod_cidr: str, service_cidr: str) -> NodeNetwork | LoopbackNetwork:
     """Find the node's network again or make one: in a namespace of its own, else on the host's loopback.
 
     A network that lives is kept as it is: Pods run in it.
     """
-    record = records.read(path)
-    if record and record.get("loopback") and records.lives(record["holder"]):
+    record = recorded(path)
+    if record.get("loopback"):
         return LoopbackNetwork(path, pod_cidr, service_cidr, record["loopback"])
     try:
         return NodeNetwork(path, pod_cidr, service_cidr)
@@ -46,7 +54,10 @@ def open_network(path: Path, pod_cidr: str, service_cidr: str) -> NodeNetwork | 
 
 
 class NodeNetwork:
-    """Found again by the process that holds it; made when there is none."""
+    """Found again by the process that holds it; made when there is none.
+
+    ``fresh``: it was made just now, so that Pods of before are in another one.
+    """
 
     isolated = True
     problem = ""
@@ -56,10 +67,12 @@ class NodeNetwork:
         self.services = ipaddress.IPv4Network(service_cidr)
         self.gateway = str(self.pods[1])
         self._path = path
+        self._origin = origin.name_of(path.parent)
         self._pool = addresses.Pool(self.pods)
         self.rootless = os.getuid() != 0
-        record = records.read(path)
-        if record and records.lives(record["holder"]):
+        record = recorded(path)
+        self.fresh = not record
+        if record:
             self.holder = int(record["holder"]["pid"])
             self.rootless = record["rootless"]
             if self.rootless:
@@ -67,6 +80,7 @@ class NodeNetwork:
                 ns.setns(fd, ns.NEWUSER)
                 os.close(fd)
         else:
+            remains.end(self._origin)  # in a network whose record is lost
             if self.rootless:
                 _enter_user_namespace()
             self.holder = self._make()
@@ -92,7 +106,7 @@ class NodeNetwork:
             link.close()
             peer.send(b"R%d" % index)
 
-        pid, near = holders.hold("reconciler-node", work)
+        pid, near = holders.hold("reconciler-node", work, mark=remains.mark(self._origin))
         with near:
             answer = near.recv(1024)
         if not answer.startswith(b"R"):
@@ -105,14 +119,18 @@ class NodeNetwork:
         """Return a free address."""
         return self._pool.take(used)
 
-    def plug(self, address: str, hostname: str, own: holders.Own) -> int:
+    def plug(self, address: str, hostname: str, own: holders.Own, sandbox: str) -> int:
         """Make a Pod's network; returns the pid of its holder."""
         work = holders.pod_network(address, self.gateway, self.pods.prefixlen, hostname, own)
-        pid, near = holders.hold("reconciler-pod", work, pids=own.pids)
+        mark = remains.mark(self._origin, sandbox)
+        pid, near = holders.hold("reconciler-pod", work, pids=own.pids, mark=mark)
         with near:
             self._ready(near)
+            name = f"v{int(ipaddress.IPv4Address(address)):x}"
+            # The kernel takes its time to remove that of a Pod which had the address before.
+            self.link.delete(name)
             self.link.add_veth(
-                f"v{int(ipaddress.IPv4Address(address)):x}",
+                name,
                 master=self.bridge,
                 peer="eth0",
                 peer_pid=pid,
@@ -121,9 +139,10 @@ class NodeNetwork:
             self._ready(near)
         return pid
 
-    def host(self, own: holders.Own) -> int:
+    def host(self, own: holders.Own, sandbox: str) -> int:
         """Return the pid of the holder of a Pod in the host's network."""
-        pid, near = holders.hold("reconciler-pod", holders.host_network(own), pids=own.pids)
+        work, mark = holders.host_network(own), remains.mark(self._origin, sandbox)
+        pid, near = holders.hold("reconciler-pod", work, pids=own.pids, mark=mark)
         with near:
             self._ready(near)
         return pid

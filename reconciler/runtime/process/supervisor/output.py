@@ -24,6 +24,11 @@ def prepare(directory: Path) -> None:
             os.mkfifo(directory / name, 0o600)
 
 
+def is_prepared(directory: Path) -> bool:
+    """Whether the FIFOs of a container are there."""
+    return all((directory / name).is_fifo() for name in _STREAMS)
+
+
 def open_ends(directory: Path, owner: int | None) -> list[int]:
     """Return the ends that the container writes to, given to a user where one is named."""
     # For reading too: so a writer never meets a FIFO without a reader, whatever becomes of this process.

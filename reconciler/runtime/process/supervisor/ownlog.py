@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,3 +35,9 @@ def keep_small(path: Path, limit: int = LIMIT) -> bool:
         os.dup2(fresh, fd)
     os.close(fresh)
     return True
+
+
+def note(text: str) -> None:
+    """Write a line into it."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

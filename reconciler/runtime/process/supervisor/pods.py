@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from . import adoption, protocol, records
+from . import adoption, origin, ownlog, protocol, records, remains
 from .commands import Commands
 from .containers import Containers
 from .resources import Resources
@@ -29,12 +29,15 @@ class Pods:
         self, root: Path, node: NodeNetwork | LoopbackNetwork, loop: Loop, hidden: tuple[str, ...]
     ) -> None:
         self._root = root
+        self._origin = origin.name_of(root)
         self._node = node
         state = State(root, loop)
         self._resources = Resources(root, loop)
         self._containers = Containers(state, node, loop, hidden, self._resources)
         self._sandboxes = Sandboxes(state, node, self._containers)
+        self._state = state
         self._commands = Commands(state, node, loop)
+        self._end_what_is_lost(state)
         for record in list(state.containers.values()):
             if record["state"] == "CONTAINER_RUNNING":
                 adoption.adopt(record, self._containers, loop)
@@ -56,6 +59,21 @@ class Pods:
             "exec": self._commands.run,
             "kill_command": self._commands.kill,
         }
+
+    def _end_what_is_lost(self, state: State) -> None:
+        """End what runs where nobody can say what it is: its Pod is started again, and never runs twice."""
+        lost = lost_sandboxes(state, all_of_them=self._node.fresh)
+        if lost and not self._node.fresh:
+            remains.end(self._origin, lost)
+        for sandbox in lost:
+            self._sandboxes.lose(sandbox)
+        for directory in state.damaged:
+            ownlog.note(f"{directory}: its record is damaged: what ran of it was ended")
+            records.forget(directory)
+
+    def abandon(self) -> None:
+        """End everything without writing anything down: there is nowhere to."""
+        remains.end(self._origin)
 
     def ended(self, pid: int, status: int) -> None:
         """Hear that a child of ours, or one that came to us, has ended."""
@@ -89,3 +107,18 @@ class Pods:
         self._node.end()
         self._resources.end()
         records.forget(self._root / "node.json")
+
+
+def lost_sandboxes(state: State, *, all_of_them: bool) -> set[str]:
+    """Return the ids of sandboxes with a damaged record, their own or of a container; or all, as of a network that is lost."""
+    damaged = {
+        kind: {d.name for d in state.damaged if d.parent.name == kind}
+        for kind in ("sandboxes", "containers")
+    }
+    known = {*state.sandboxes, *damaged["sandboxes"]}
+    if all_of_them:
+        return known
+    owners = {
+        s for s in state.sandboxes if any(c.startswith(f"{s}-") for c in damaged["containers"])
+    }
+    return damaged["sandboxes"] | owners

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,31 @@ def lives(who: dict[str, Any]) -> bool:
     )
 
 
+def send(who: dict[str, Any], number: signal.Signals | int) -> None:
+    """Signal the very process that was recorded, and none that has its number now; it may be gone."""
+    try:
+        descriptor = os.pidfd_open(who["pid"])
+    except (OSError, KeyError):
+        return
+    try:
+        if lives(who):
+            signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def is_identity(who: object) -> bool:
+    """Whether a recorded value has the shape of an ``identity``."""
+    return (
+        isinstance(who, dict)
+        and isinstance(who.get("pid"), int)
+        and isinstance(who.get("start"), int)
+        and isinstance(who.get("boot"), str)
+    )
+
+
 def write(path: Path, record: dict[str, Any]) -> None:
     """Write a record so that a reader sees the old or the new one, never half."""
     fresh = path.with_name(f".{path.name}.new")
@@ -46,10 +72,12 @@ def write(path: Path, record: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return a record; an unreadable one is empty."""
+    """Return a record; a missing or damaged one is empty. Raises ``PermissionError``: that is another's directory."""
     try:
         record = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except PermissionError:
+        raise
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import time
@@ -54,14 +53,13 @@ class Sandboxes:
 
     def _make(self, key: str, config: dict[str, Any]) -> Record:
         state = self._state
-        ready = [s for s in state.sandboxes.values() if s["state"] == "SANDBOX_READY"]
         own = isolation.own(config, self._node)
         if config["host_network"]:
             ip = self._host_ip
-            holder = self._node.host(own)
+            holder = self._node.host(own, key)
         else:
-            ip = self._node.take({s["ip"] for s in ready})
-            holder = self._node.plug(ip, config["hostname"], own)
+            ip = self._node.take({s["ip"] for s in state.sandboxes.values()})
+            holder = self._node.plug(ip, config["hostname"], own, key)
         record = {k: config[k] for k in ("namespace", "name", "uid", "attempt")} | {
             "id": key,
             "state": "SANDBOX_READY",
@@ -94,8 +92,7 @@ class Sandboxes:
         if record is not None and record["state"] == "SANDBOX_READY":
             for container in self._state.containers_of(record["id"]):
                 self._containers.kill(container)
-            if records.lives(record["holder"]):
-                os.kill(record["holder"]["pid"], signal.SIGKILL)
+            records.send(record["holder"], signal.SIGKILL)
             self._not_ready(record)
         reply()
 
@@ -103,6 +100,18 @@ class Sandboxes:
         record["state"] = "SANDBOX_NOTREADY"
         self._state.save(record)
         self._state.changed(record)
+
+    def lose(self, sandbox: str) -> None:
+        """Hear that all of a sandbox was ended because a record of it is lost."""
+        record = self._state.sandboxes.get(sandbox)
+        for container in self._state.containers_of(sandbox):
+            if container["state"] == "CONTAINER_RUNNING":
+                self._containers.attach(container)
+                self._containers.finish(container, None)
+            if record is None:
+                self._containers.forget(container)
+        if record is not None and record["state"] == "SANDBOX_READY":
+            self._not_ready(record)
 
     def remove(self, request: Request, reply: Reply) -> None:
         self.stop(request, lambda: None)

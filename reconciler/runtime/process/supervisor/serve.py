@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import namespaces as ns
-from . import ownlog
+from . import origin, ownlog
 from .detach import detach
+from .door import Door
 from .node import open_network
 from .peer import Peer
 from .pods import Pods
@@ -27,6 +28,10 @@ from .verbs import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: How often it is looked whether the state directory and the socket are still there, in seconds.
+_LOOK_SECONDS = 5.0
 
 
 def _in_pod(pid: int) -> bool:
@@ -55,26 +60,39 @@ class _Reply:
 class Supervisor:
     """One a state directory."""
 
-    def __init__(
-        self, root: Path, address: str, pod_cidr: str, service_cidr: str, listener: socket.socket
-    ) -> None:
+    def __init__(self, root: Path, door: Door, pod_cidr: str, service_cidr: str) -> None:
         self._selector = selectors.DefaultSelector()
         self._peers: dict[int, Peer] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._sequence = 0
         self._running = True
-        self._listener = listener
+        self._root = root
+        self._door = door
         node = open_network(root / "node.json", pod_cidr, service_cidr)
         gc.freeze()
         # No Pod reaches what is only the daemon's: its database, its sockets, other Pods' volumes.
-        self.pods = Pods(root, node, self, hidden=(str(root.parent), str(Path(address).parent)))
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self.pods = Pods(root, node, self, hidden=(str(root.parent), str(door.path.parent)))
+        self.watch(door.listener.fileno(), self._accept)
         self._log = root / "supervisor.log"
         self._keep_log_small()
+        self.later(_LOOK_SECONDS, self._look_around)
 
     def _keep_log_small(self) -> None:
         ownlog.keep_small(self._log)
         self.later(ownlog.LOOK_SECONDS, self._keep_log_small)
+
+    def _look_around(self) -> None:
+        """Be reachable again where the socket is gone; end everything where the state directory is: nobody else ever would."""
+        if not self._root.exists():
+            ownlog.note(f"{self._root} is gone: what ran of it is ended")
+            self.pods.abandon()
+            self._running = False
+            return
+        if not self._door.is_there():
+            self.unwatch(self._door.listener.fileno())
+            self._door.reopen()
+            self.watch(self._door.listener.fileno(), self._accept)
+        self.later(_LOOK_SECONDS, self._look_around)
 
     def watch(self, fd: int, callback: Callable[[], object]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, callback)
@@ -92,7 +110,7 @@ class Supervisor:
             peer.send(message)
 
     def _accept(self) -> None:
-        sock, _ = self._listener.accept()
+        sock, _ = self._door.listener.accept()
         raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         pid, uid, _ = struct.unpack("3i", raw)
         if uid != os.getuid() or _in_pod(pid):
@@ -171,12 +189,16 @@ class Supervisor:
                 heapq.heappop(self._timers)[2]()
 
 
+def _make_directories(root: Path) -> None:
+    for part in ("sandboxes", "containers", "staging"):
+        (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
     """Serve a state directory, unless another one does."""
     os.umask(0o077)
     root = Path(state)
-    for part in ("sandboxes", "containers", "staging"):
-        (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_directories(root)
     report = detach(root / "supervisor.log")
     try:
         lock = os.open(root / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -185,17 +207,23 @@ def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
         except BlockingIOError:
             report.ready()
             return
+        if origin.settle(root):
+            ownlog.note(
+                "this is a copy of another state directory: what that one runs is not touched"
+            )
+            _make_directories(root)
         ns.become_subreaper()
         ns.set_title("reconciler-sup")
-        path = Path(address)
-        path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX)
-        supervisor = Supervisor(root, address, pod_cidr, service_cidr, listener)
-        listener.bind(address)
-        listener.listen(16)
+        door = Door(address)
+        supervisor = Supervisor(root, door, pod_cidr, service_cidr)
+        door.open()
     except OSError as error:
-        report.failed(str(error.strerror or error))
+        where = f" ({error.filename})" if error.filename else ""
+        report.failed(f"{error.strerror or error}{where}")
+    except Exception as error:  # noqa: BLE001 - who waits for this is to hear why
+        traceback.print_exc()
+        report.failed(repr(error))
     report.ready()
     supervisor.run()
-    path.unlink(missing_ok=True)
+    door.close()
     shutil.rmtree(root / "staging", ignore_errors=True)
