@@ -59,10 +59,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 def rotate(path: Path) -> bool:
-    """Rename a log that has grown too large; the writer must then open a new one. Returns whether it was."""
+    """Rename a log that has grown too large. Returns whether its writer must open a new one: also where it was deleted."""
     try:
         if path.stat().st_size < LARGEST_LOG:
             return False
+    except FileNotFoundError:
+        return True
     except OSError:
         return False
     for number in range(KEPT_LOGS, 0, -1):

@@ -50,3 +50,22 @@ def test_a_renamed_log_is_started_anew(tmp_path: Path) -> None:
     log.finish()
     assert [text for _, _, text in lines(path)] == ["new"]
     assert [text for _, _, text in lines(tmp_path / "log.1")] == ["old"]
+
+
+def test_a_flood_is_kept_within_bounds_by_its_writer(tmp_path: Path) -> None:
+    """Whoever rotates logs looks every few seconds; a program can write gigabytes in that time."""
+    path = tmp_path / "log"
+    log = LogFile(str(path), largest=100_000)
+    for number in range(1000):
+        log.feed(b"stdout", b"%08d\n" % number * 100)
+    log.finish()
+    sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
+    assert set(sizes) == {"log", "log.1", "log.2", "log.3", "log.4"}
+    assert max(sizes.values()) < 110_000
+    assert lines(path)[-1] == ("stdout", "F", "00000999")
+    newest = lines(tmp_path / "log.1")
+    assert int(newest[0][2]) > int(lines(tmp_path / "log.2")[0][2])
+    assert lines(path)[0][2] in {
+        newest[-1][2],
+        f"{int(newest[-1][2]) + 1:08d}",
+    }  # no line is lost between two
