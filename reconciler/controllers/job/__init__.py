@@ -252,7 +252,9 @@ class _Plan:
     def _manage(self) -> list[tuple[Action, ...]]:
         wanted = self._wanted()
         active = self.active
-        surplus = self._superfluous() if self.indexed else []
+        surplus = self._let_go()
+        if self.indexed:
+            surplus += self._superfluous(surplus)
         extra = {uid_of(pod) for pod in surplus}
         kept = [pod for pod in active if uid_of(pod) not in extra]
         if len(kept) > wanted:
@@ -266,11 +268,17 @@ class _Plan:
             return []
         return self._create(missing)
 
-    def _superfluous(self) -> list[Object]:
-        """Return active Pods of an index that is out of range, done already, or has an older Pod."""
+    def _let_go(self) -> list[Object]:
+        """Return own Pods that lost their finalizer to be deleted, and were not: their end would count for nothing."""
+        return [pod for pod in self.active if controller_of(pod) and not is_tracked(pod)]
+
+    def _superfluous(self, others: list[Object]) -> list[Object]:
+        """Return active Pods, ``others`` aside, of an index that is out of range, done already, or has an older Pod."""
         seen: set[int] = set()
         found = []
-        for pod in sorted(self.active, key=lambda p: p["metadata"].get("creationTimestamp") or ""):
+        apart = {uid_of(pod) for pod in others}
+        active = [pod for pod in self.active if uid_of(pod) not in apart]
+        for pod in sorted(active, key=lambda p: p["metadata"].get("creationTimestamp") or ""):
             index = index_of(pod)
             if (
                 index is None

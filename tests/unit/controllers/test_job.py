@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.api import kinds
-from reconciler.api.decision import Action, Decision, Patch, UpdateStatus
+from reconciler.api.decision import Action, Decision, Delete, Patch, UpdateStatus
 from reconciler.api.objects import Key, is_deleting, meta, name_of
 from reconciler.api.pods import is_active
 from reconciler.controllers.job import JobController
@@ -266,6 +266,30 @@ def test_no_pod_is_counted_twice_or_lost_whatever_is_interrupted() -> None:
         world.perform(Decision(tuple(steps[:crash_after])))
         world.settle(JobController())
         assert world.objects[key]["status"]["succeeded"] == 2
+
+
+def test_a_pod_that_was_let_go_to_be_deleted_is_deleted_after_a_crash_between_the_two() -> None:
+    """Nobody counts it any more: were it kept after the Job resumed, its success would be lost and the work done again."""
+    world = World()
+    key = _job(world, completions=2)
+    _end(world)
+    released = _active(world)[0]
+    world.change(key, suspend=True)
+    decision = JobController().plan(key, world, world.now)
+    steps: list[Action] = []
+    for step in decision.actions:
+        steps += [step] if isinstance(step, Action) else step
+    world.perform(
+        Decision(tuple(steps[: steps.index(next(s for s in steps if isinstance(s, Delete)))]))
+    )
+    assert name_of(released) in [name_of(pod) for pod in _active(world)]
+    world.change(key, suspend=False)
+    world.settle(JobController())
+    (pod,) = _active(world)
+    assert name_of(pod) != name_of(released)
+    _end(world)
+    assert world.objects[key]["status"]["succeeded"] == 2
+    assert "Complete" in _conditions(world, key)
 
 
 def test_the_count_is_written_before_a_pod_is_let_go() -> None:
