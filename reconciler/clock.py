@@ -26,6 +26,10 @@ T = TypeVar("T")
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
+#: What was read after ``now`` may lie ahead of it so far, in seconds, without the clock having been set back.
+READ_LATER = 5.0
+
+
 class Clock(Protocol):
     """Where time comes from. All values are seconds."""
 
@@ -156,6 +160,20 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine under virtual time, as ``asyncio.run`` does under real time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def left_of(wait: float, since: float, now: float) -> float:
+    """Return how many seconds are left of a wait that began at ``since`` on the wall clock.
+
+    A beginning that lies ahead is of before the clock was set back, and nobody knows how long ago that was: the wait
+    is over, for it would last as much longer as the clock was set back.
+
+    >>> left_of(10.0, 100.0, 104.0), left_of(10.0, 100.0, 111.0), left_of(10.0, 100.0, 40.0)
+    (6.0, 0.0, 0.0)
+    """
+    if since > now + READ_LATER:
+        return 0.0
+    return max(0.0, since + wait - now)
 
 
 def rfc3339(seconds: float) -> str:

@@ -52,6 +52,7 @@ class Plane:
         *,
         clock: Clock,
     ) -> None:
+        self._cache = cache
         self._clock = clock
         self._measures = PlaneMeasures()
         self._loops = [_Loop(client, cache, c, events, clock, self._measures) for c in controllers]
@@ -85,6 +86,7 @@ class Plane:
     async def run(self) -> None:
         """Plan until cancelled. Subscribe (construct) before the cache runs: then nothing is missed."""
         try:
+            await self._cache.synced()
             async with asyncio.TaskGroup() as group:
                 for loop in self._loops:
                     for number in range(WORKERS):
@@ -138,7 +140,7 @@ class _Loop:
         return wake
 
     async def work(self) -> None:
-        await self._cache.synced()
+        """Work on one key after the other until cancelled. The cache must be synced."""
         while True:
             key = await self.queue.get()
             began = self._clock.monotonic()

@@ -31,7 +31,7 @@ class WorkQueue:
         self._later: dict[Key, asyncio.TimerHandle] = {}
         self._resting: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._arrived = asyncio.Event()
+        self._idlers: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -57,7 +57,15 @@ class WorkQueue:
     def _offer(self, key: Key) -> None:
         if key in self._waiting and key not in self._active and key not in self._resting:
             self._order.append(key)
-            self._arrived.set()
+            self._wake_one()
+
+    def _wake_one(self) -> None:
+        """Wake one of those that wait for a key: a key each is enough, and the others would only look and wait on."""
+        while self._idlers:
+            idler = self._idlers.popleft()
+            if not idler.done():
+                idler.set_result(None)
+                return
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Add after a while; an earlier time wins over a later one."""
@@ -89,8 +97,14 @@ class WorkQueue:
     async def get(self) -> Key:
         """Return the next key; ``done`` must follow."""
         while not self._order:
-            self._arrived.clear()
-            await self._arrived.wait()
+            idler = asyncio.get_running_loop().create_future()
+            self._idlers.append(idler)
+            try:
+                await idler
+            except asyncio.CancelledError:
+                if idler.done() and not idler.cancelled():
+                    self._wake_one()  # it was woken, and somebody must take the key
+                raise
         key = self._order.popleft()
         self._waiting.discard(key)
         self._active.add(key)

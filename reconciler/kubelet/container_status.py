@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api.objects import is_deleting
-from reconciler.clock import rfc3339
+from reconciler.clock import left_of, rfc3339
 from reconciler.kubelet.observed import Observed, initial_probe_state, newest, told_status
 from reconciler.kubelet.restarts import is_sidecar, restarts, wait_for
 from reconciler.runtime.cri import ContainerState, ContainerStatus
@@ -142,7 +142,7 @@ def _back_off(
         pod["spec"], container, last.exit_code, init=role.init
     )
     wait = wait_for(observed, container, last)
-    if not again or last.finished_at + wait <= look.now:
+    if not again or not left_of(wait, last.finished_at, look.now):
         return None
     meta = pod["metadata"]
     where = f"{meta['name']}_{meta['namespace']}({meta['uid']})"

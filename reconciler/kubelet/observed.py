@@ -30,7 +30,7 @@ class ProbeState(NamedTuple):
 class Failure(NamedTuple):
     """Why a container (or the sandbox) could not be started, and when to try again (seconds since the epoch).
 
-    ``backs_off_at``: from then on the wait itself is the reason, ``back_off`` its name (``ImagePullBackOff``).
+    ``at`` is when it failed; ``backs_off_at``: from then on the wait itself is the reason, ``back_off`` its name (``ImagePullBackOff``).
     """
 
     reason: str
@@ -39,6 +39,7 @@ class Failure(NamedTuple):
     backs_off_at: float = float("inf")
     back_off: str = ""
     back_off_message: str = ""
+    at: float = float("-inf")
 
     def waiting(self, now: float) -> dict[str, Any]:
         """Return the container state ``waiting``."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api.objects import is_deleting
+from reconciler.clock import left_of
 from reconciler.kubelet.actions import (
     Action,
     PodPlan,
@@ -171,9 +172,9 @@ class _Planner:
             self.actions.append(StopContainer(status, grace, why, replace=True))
 
     def _restart(self, container: dict[str, Any], status: ContainerStatus) -> None:
-        due = status.finished_at + wait_for(self.observed, container, status)
-        if due > self.now:
-            self.wait = min(self.wait, due - self.now)
+        left = left_of(wait_for(self.observed, container, status), status.finished_at, self.now)
+        if left > 0:
+            self.wait = min(self.wait, left)
         else:
             self._start(container, status.attempt + 1)
 

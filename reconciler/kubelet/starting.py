@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.clock import READ_LATER
 from reconciler.errors import RuntimeFailure
 from reconciler.kubelet import environment, images, names, sandbox, termination_message
 from reconciler.kubelet.hooks import run_hook
@@ -42,7 +43,10 @@ class Starter:
 
     def failures(self, now: float) -> dict[str, Failure]:
         """Return what cannot be tried again yet, by container name."""
-        self._failures = {n: f for n, f in self._failures.items() if f.retry_at > now}
+        # One that lies ahead is of before the clock was set back: how long it must wait yet is not known.
+        self._failures = {
+            n: f for n, f in self._failures.items() if f.at <= now + READ_LATER and f.retry_at > now
+        }
         return dict(self._failures)
 
     def forgive(self) -> None:
@@ -136,7 +140,13 @@ class Starter:
             image = next(c["image"] for c in all_containers(pod) if c["name"] == name)
             told = f'Back-off pulling image "{image}": {error}'
             failure = Failure(
-                reason, str(error), now + wait, now + PULL_ERROR_SHOWN, "ImagePullBackOff", told
+                reason,
+                str(error),
+                now + wait,
+                now + PULL_ERROR_SHOWN,
+                "ImagePullBackOff",
+                told,
+                now,
             )
         else:
             if reason == "FailedMount":
@@ -144,7 +154,7 @@ class Starter:
             elif reason in ("RuntimeFailure", "StartError"):
                 reason = "RunContainerError" if name else "ContainerCreating"
             wait = min(FIRST_RETRY * 2.0 ** min(tries, 10), LONGEST_RETRY)
-            failure = Failure(reason, str(error), now + wait)
+            failure = Failure(reason, str(error), now + wait, at=now)
         self._failures[name] = failure
         event = _EVENTS.get(reason, event)
         self._scope.event(pod, "Warning", event, _told(event, error), name)

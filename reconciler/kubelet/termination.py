@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api.objects import is_deleting
-from reconciler.clock import parse_rfc3339
+from reconciler.clock import left_of, parse_rfc3339
 from reconciler.kubelet.actions import PodPlan, StopContainer, StopSandbox
 from reconciler.kubelet.observed import Observed, running
 from reconciler.kubelet.restarts import is_sidecar
@@ -27,9 +27,12 @@ def terminate(pod: Object, observed: Observed, now: float) -> PodPlan:
     spec, alive = pod["spec"], running(observed)
     if is_deleting(pod):
         meta = pod["metadata"]
-        deadline = parse_rfc3339(meta["deletionTimestamp"])
-        asked = deadline - meta.get("deletionGracePeriodSeconds", 0)
-        drain = asked + LONGEST_DRAIN - now
+        grace = float(meta.get("deletionGracePeriodSeconds") or 0)
+        asked = parse_rfc3339(meta["deletionTimestamp"]) - grace
+        drain = left_of(LONGEST_DRAIN, asked, now)
+        deadline = (
+            min(asked, now) + grace
+        )  # asked for in what is the future, where the clock was set back
         if alive and observed.serving and drain > 0 and deadline - now > LONGEST_DRAIN:
             return PodPlan(requeue_after=drain, ending=True)
     elif observed.eviction:

@@ -6,6 +6,6 @@ whatever a failing story does not need.
 
 from reconciler.simulation.play import Verdict, play
 from reconciler.simulation.shrink import shrink
-from reconciler.simulation.story import FAULTS, Step, Story, tell
+from reconciler.simulation.story import EDITS, FAULTS, Step, Story, tell
 
-__all__ = ["FAULTS", "Step", "Story", "Verdict", "play", "shrink", "tell"]
+__all__ = ["EDITS", "FAULTS", "Step", "Story", "Verdict", "play", "shrink", "tell"]

@@ -22,7 +22,9 @@ class Disk(MemoryStore):
         self._kept = kept
         self._dies_in: int | None = None
         self._keeps_last = False
+        self._asked = 0
         self.full = False
+        self.flaky = False
         self.died = asyncio.Event()
 
     def die(self, writes: int, *, after: bool) -> None:
@@ -35,7 +37,8 @@ class Disk(MemoryStore):
         self.died.clear()
 
     async def append(self, records: Iterable[Record]) -> None:
-        if self.full:
+        self._asked += 1
+        if self.full or (self.flaky and self._asked % 3 == 0):
             raise StoreError("no space left on device")
         for record in records:
             dies = self._dies_in == 0

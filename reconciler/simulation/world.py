@@ -11,7 +11,7 @@ from reconciler.clock import LoopClock, SeededEntropy
 from reconciler.control import EventWriter, InformerCache, Plane, Recorder, required_kinds
 from reconciler.controllers import all_controllers
 from reconciler.daemon.bootstrap import bootstrap
-from reconciler.errors import Gone, SourceError, Unavailable
+from reconciler.errors import SourceError, Unavailable
 from reconciler.gitops.engine import KINDS as GITOPS_KINDS
 from reconciler.gitops.engine import Engine
 from reconciler.gitops.history import MemoryHistory
@@ -20,30 +20,35 @@ from reconciler.kubelet import KINDS as KUBELET_KINDS
 from reconciler.kubelet import Kubelet
 from reconciler.kubelet.probes import Outcome
 from reconciler.proxy.table import RoutingTable, slice_service
-from reconciler.registry import Registry
-from reconciler.runtime.memory import Behaviour, MemoryRuntime
 from reconciler.scheduler import Scheduler
 from reconciler.simulation.disk import Disk
 from reconciler.simulation.invariants import Invariants
+from reconciler.simulation.machine import Machine, Meter
+from reconciler.simulation.watches import LossyRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from reconciler.api.client import WatchEvent
-    from reconciler.api.kinds import Kind
     from reconciler.api.objects import Object
     from reconciler.kubelet.probes import Target
-    from reconciler.runtime.cri import ContainerConfig, SandboxConfig
 
 
 class JumpingClock(LoopClock):
     """Virtual time whose wall clock can be set; durations are not touched by that."""
 
-    offset = 0.0
+    def __init__(self) -> None:
+        super().__init__()
+        self._offset = 0.0
+        self.went_back = False
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forward, or back."""
+        self._offset += seconds
+        self.went_back |= seconds < 0
 
     def now(self) -> float:
-        return super().now() + self.offset
+        return super().now() + self._offset
 
 
 class Files:
@@ -78,21 +83,6 @@ class Files:
         pass
 
 
-class LossyRegistry(Registry):
-    """A registry whose watches can all end with what they had not delivered lost (410)."""
-
-    drops = 0
-
-    async def watch(
-        self, kind: Kind, namespace: str = "", **options: Any
-    ) -> AsyncGenerator[WatchEvent, None]:
-        began = self.drops
-        async for event in super().watch(kind, namespace, **options):
-            if self.drops != began:
-                raise Gone("the simulation dropped this watch: list again")
-            yield event
-
-
 class World:
     """The machine. ``begin`` starts a daemon, ``end`` kills it; ``invariants`` sees every write."""
 
@@ -101,9 +91,10 @@ class World:
         self.entropy = SeededEntropy(seed)
         self.invariants = Invariants(lambda: asyncio.get_running_loop().time())
         self.disk = Disk(self.invariants.took)
-        self.runtime = MemoryRuntime(clock=self.clock, script=_script)
+        self.runtime = Machine(self.clock)
         self.files = Files()
         self.failing = False  # do readiness probes fail?
+        self.loads: dict[str, int] = {}  # workload → millicores that its Pods use together
         self.crashes = 0
         self._history = MemoryHistory()
         self._state_dir = state_dir
@@ -139,7 +130,8 @@ class World:
             except Unavailable:
                 # A daemon that cannot begin ends, and whoever started it starts it again.
                 await self.clock.sleep(1.0)
-        controllers = (*all_controllers(), Scheduler())
+        meter = Meter(self.clock, self.invariants.live, self.loads)
+        controllers = (*all_controllers(metrics=meter), Scheduler())
         followed = dict.fromkeys([*required_kinds(controllers), *KUBELET_KINDS, *GITOPS_KINDS])
         cache = InformerCache(registry, followed, clock=self.clock)
         self.table = _routed(cache)
@@ -171,15 +163,14 @@ class World:
             task.cancel()
         await asyncio.gather(*doomed, return_exceptions=True)
 
+    def reboot(self) -> None:
+        """Forget whatever ran; for when no daemon is there."""
+        self.runtime = Machine(self.clock)
+
     async def application(self) -> dict[str, Any]:
         """Return the Application's status."""
         found = await self.registry.get(kinds.APPLICATION, "app")
         return dict(found.get("status") or {})
-
-
-def _script(sandbox: SandboxConfig, container: ContainerConfig) -> Behaviour:  # noqa: ARG001
-    """Jobs take three seconds; the rest serves."""
-    return Behaviour(3.0) if sandbox.name.startswith("job-") else Behaviour()
 
 
 def _routed(cache: InformerCache) -> RoutingTable:

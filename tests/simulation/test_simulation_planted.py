@@ -15,15 +15,15 @@ from reconciler.simulation.world import World
 if TYPE_CHECKING:
     from reconciler.api.objects import Object
 
-#: Seeds that are tried. Of all from 0 the first to find the bugs were 190, 26 and 58; a test starts a little before.
-SEEDS = 200
+#: Seeds that are tried. The first to find the bugs were 22, 4 and 22.
+SEEDS = 2000
 
 pytestmark = pytest.mark.timeout(240)
 
 
-def _find(expected: str, first: int) -> None:
+def _find(expected: str) -> None:
     """Play seeds until a story breaks, which it must do as expected."""
-    for seed in range(first, first + SEEDS):
+    for seed in range(SEEDS):
         broken = play(tell(seed, hours=0.1)).broken
         if broken:
             assert expected in broken, f"seed {seed} found something else: {broken}"
@@ -34,7 +34,7 @@ def _find(expected: str, first: int) -> None:
 def test_a_lost_requeue_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that is to be looked at later, or tried again, never is."""
     monkeypatch.setattr(WorkQueue, "add_after", lambda self, key, seconds: None)
-    _find("not Synced and Healthy", 180)
+    _find("not Synced and Healthy")
 
 
 def test_an_off_by_one_in_surge_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_an_off_by_one_in_surge_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
         return found._replace(surge=found.surge + 1)
 
     monkeypatch.setattr(rollout, "bounds", generous)
-    _find("more may be", 20)
+    _find("more may be")
 
 
 def test_pods_that_a_restart_duplicates_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,4 +69,4 @@ def test_pods_that_a_restart_duplicates_are_found(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(World, "begin", beginning)
     monkeypatch.setattr(replicaset, "_scale", scaling)
-    _find("more may be", 50)
+    _find("more may be")

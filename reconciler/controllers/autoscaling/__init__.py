@@ -17,7 +17,7 @@ from reconciler.api.objects import (
     namespace_of,
     uid_of,
 )
-from reconciler.clock import rfc3339
+from reconciler.clock import left_of, rfc3339
 from reconciler.controllers.autoscaling.behavior import Event, History, Size, rules, settle
 from reconciler.controllers.autoscaling.calculator import NoMetric, Proposal, propose
 
@@ -65,8 +65,9 @@ class HorizontalPodAutoscalerController:
         last, history = self._memory.get(uid, (0.0, History()))
         seen = int((autoscaler.get("status") or {}).get("observedGeneration") or 0)
         changed = seen != int(meta(autoscaler).get("generation") or 0)
-        if now - last < PERIOD and not changed:
-            return Decision(requeue_after=last + PERIOD - now)
+        left = left_of(PERIOD, last, now)
+        if left > 0 and not changed:
+            return Decision(requeue_after=left)
         decision, history = plan_size(autoscaler, snapshot, self._source, history, now)
         self._memory = {
             known: state

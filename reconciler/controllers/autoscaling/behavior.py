@@ -180,10 +180,13 @@ def _least(current: int, down: Rules, history: History, now: float) -> int:
 
 
 def _forget(history: History, up: Rules, down: Rules, now: float) -> History:
-    """Drop what no window and no period reaches back to: the memory of an autoscaler is bounded."""
-    window = max(up.window, down.window)
+    """Drop what no window and no period reaches back to: the memory of an autoscaler is bounded.
+
+    What lies ahead is of before the clock was set back, and is dropped, too.
+    """
+    window, longest = max(up.window, down.window), max(up.longest, down.longest)
     return History(
-        tuple(e for e in history.recommended if e.at > now - window),
-        tuple(e for e in history.up if e.at > now - max(up.longest, down.longest)),
-        tuple(e for e in history.down if e.at > now - max(up.longest, down.longest)),
+        tuple(e for e in history.recommended if now - window < e.at <= now),
+        tuple(e for e in history.up if now - longest < e.at <= now),
+        tuple(e for e in history.down if now - longest < e.at <= now),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reconciler.api.objects import is_deleting, name_of, uid_of
 from reconciler.api.pods import condition, phase
 from reconciler.api.quantities import parse as quantity
-from reconciler.clock import parse_rfc3339
+from reconciler.clock import READ_LATER, parse_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,6 +121,8 @@ def _warms_up(pod: Object, measured: PodUsage, now: float) -> bool:
         return True
     begun, changed = parse_rfc3339(start), parse_rfc3339(ready.get("lastTransitionTime") or start)
     unready = ready.get("status") == "False"
+    if begun > now + READ_LATER:
+        return unready  # the clock was set back: how long ago it started is not known
     if now < begun + CPU_INITIALIZATION:
         return unready or measured.at < changed + measured.window
     return unready and changed < begun + INITIAL_READINESS_DELAY

@@ -26,6 +26,7 @@ from reconciler.api.objects import (
     uid_of,
 )
 from reconciler.api.pods import available_in, is_finished, is_ready
+from reconciler.clock import left_of
 from reconciler.controllers.batches import slow_start
 from reconciler.controllers.daemonset import update
 from reconciler.controllers.daemonset.nodes import Fit, fit, tolerations
@@ -206,7 +207,7 @@ class _Plan:
         """Whether a Pod that has ended is deleted now, to be made anew."""
         if is_deleting(pod):
             return False
-        left = finished_at(pod) + RETRY - self.now
+        left = left_of(RETRY, finished_at(pod), self.now)
         if left > 0:
             self._wake(left)
             return False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.api.objects import annotations_of
 from reconciler.api.pods import condition, phase
-from reconciler.clock import parse_rfc3339
+from reconciler.clock import left_of, parse_rfc3339
 from reconciler.controllers.job import policy
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def remaining(succeeded: Iterable[Object], failed: Iterable[Object], now: float)
     """Return how long a Job still waits, given all its ended Pods."""
     last_success = max((finished_at(pod) for pod in succeeded), default=0.0)
     ends = [at for pod in failed if (at := finished_at(pod)) > last_success]
-    return max(0.0, max(ends) + wait(len(ends)) - now) if ends else 0.0
+    return left_of(wait(len(ends)), max(ends), now) if ends else 0.0
 
 
 def remaining_of_index(last: Object, now: float) -> float:
     """Return how long an index still waits, given its last failed Pod."""
     failures = count(last, FAILURES) + count(last, IGNORED) + 1
-    return max(0.0, finished_at(last) + wait(failures) - now)
+    return left_of(wait(failures), finished_at(last), now)
 
 
 def count(pod: Object, annotation: str) -> int:

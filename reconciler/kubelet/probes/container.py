@@ -95,8 +95,10 @@ class ContainerProbes:
 
     async def _delay(self, probe: dict[str, Any]) -> None:
         """Wait until the container has run for as long as the first probe shall wait (B10)."""
-        due = self._started_at + probe.get("initialDelaySeconds", 0)
-        await self._clock.sleep(max(due - self._clock.now(), 0.0))
+        delay = float(probe.get("initialDelaySeconds", 0))
+        left = self._started_at + delay - self._clock.now()
+        # More is left than the whole where the clock was set back.
+        await self._clock.sleep(min(max(left, 0.0), delay))
 
     async def _keep_ready(self, probe: dict[str, Any]) -> None:
         await self._delay(probe)

@@ -61,3 +61,32 @@ def test_a_key_that_has_rested_is_taken_at_once() -> None:
         assert loop.time() == began
 
     run_virtual(main())
+
+
+def test_a_key_is_not_lost_with_a_worker_that_ends_as_it_comes() -> None:
+    async def main() -> None:
+        queue = WorkQueue()
+        first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+        await asyncio.sleep(0)
+        queue.add(ONE)  # wakes the first
+        first.cancel()
+        assert await asyncio.wait_for(second, 1) == ONE
+        assert first.cancelled()
+
+    run_virtual(main())
+
+
+def test_one_key_wakes_one_worker_and_many_wake_as_many() -> None:
+    async def main() -> None:
+        queue = WorkQueue()
+        workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+        await asyncio.sleep(0)
+        queue.add(ONE)
+        queue.add(OTHER)
+        done, waiting = await asyncio.wait(workers, timeout=1)
+        assert {task.result() for task in done} == {ONE, OTHER}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    run_virtual(main())

@@ -208,6 +208,20 @@ def test_usage_is_looked_at_once_a_period() -> None:
     assert not decision.actions
 
 
+def test_a_clock_that_was_set_back_stops_nothing() -> None:
+    """Looks, Pods' starts and recommendations that lie ahead are of before it was."""
+    case = _Case(1, _cpu(50))
+    case.pod("a", 200, started=10)
+    case.plan()
+    case.world.now -= 3600
+    for uid, found in case.source.pods.items():
+        case.source.pods[uid] = found._replace(at=case.world.now, containers={"web": Usage(900, 0)})
+    decision = case.controller.plan(_HPA, case.world, case.world.now)
+    case.world.perform(decision)
+    assert decision.requeue_after == 15
+    assert case.world.objects[_WEB]["spec"]["replicas"] == 2
+
+
 def _settle(
     current: int, wanted: int, behavior: dict[str, Any], history: History, now: float
 ) -> int:

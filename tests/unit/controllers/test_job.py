@@ -108,6 +108,17 @@ def test_failures_wait_longer_each_time_until_the_limit() -> None:
     assert "completionTime" not in world.objects[key]["status"]
 
 
+def test_a_failure_that_lies_ahead_is_not_waited_for() -> None:
+    """The clock was set back: the next try would come only when it has come round again."""
+    world = World()
+    _job(world)
+    _end(world, 1)
+    assert not _active(world)
+    world.now -= 3600
+    world.settle(JobController())
+    assert len(_active(world)) == 1
+
+
 def test_restarts_count_where_the_kubelet_restarts() -> None:
     world = World()
     key = _job(world, restart="OnFailure", backoffLimit=2)

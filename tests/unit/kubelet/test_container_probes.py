@@ -180,3 +180,26 @@ def test_of_a_pod_that_ends_only_readiness_is_asked_for() -> None:
         assert max(prober.times("readiness")) > 90
 
     story(told, READINESS, LIVENESS)
+
+
+def test_the_first_probe_is_not_later_for_a_clock_that_was_set_back() -> None:
+    """B10: a container that started in what is the future now is asked after initialDelaySeconds."""
+
+    class SetBack(LoopClock):
+        def now(self) -> float:
+            return super().now() - 3600
+
+    async def main() -> None:
+        prober = Scripted()
+        one = ContainerProbes(
+            with_(READINESS, initialDelaySeconds=7), Target("id", "10.0.0.2", {}), prober,
+            started_at=LoopClock().now(), clock=SetBack(), entropy=SeededEntropy(1),
+            changed=lambda: None, told=lambda _, __: None,
+        )  # fmt: skip
+        running = asyncio.create_task(one.run())
+        await asyncio.sleep(30)
+        assert prober.times("readiness")[0] == 7
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    run_virtual(main())

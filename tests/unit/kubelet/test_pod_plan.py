@@ -188,6 +188,18 @@ def test_a_terminating_pod_leaves_the_balancers_first() -> None:
     assert ended.ended
 
 
+def test_a_clock_that_was_set_back_makes_no_grace_longer() -> None:
+    """D02: a Pod has its grace to end, not that and as long as the clock was set back."""
+    ending = pod()
+    ending["metadata"] |= {
+        "deletionTimestamp": "2023-11-14T22:13:50Z",
+        "deletionGracePeriodSeconds": 30,
+    }
+    (stop,) = plan(ending, observed(seen("main"), serving=True), NOW - 3600).actions
+    assert isinstance(stop, StopContainer)
+    assert stop.grace_seconds == 30
+
+
 def test_a_lost_sandbox_is_replaced_and_everything_begins_again() -> None:
     lost = SANDBOX._replace(state=SandboxState.NOT_READY, ip="")
     found = plan(pod(), Observed(sandboxes=(lost,), containers=(seen("main", code=137),)), NOW)

@@ -110,3 +110,10 @@ def test_counts_go_on_where_the_runtime_has_forgotten_the_container() -> None:
     assert started(plan(known, observed(), NOW)) == [("main", 5)]
     status = pod_status(known, observed(), NOW, host_ip="h", runtime="x")
     assert status["containerStatuses"][0]["restartCount"] == 4
+
+
+def test_an_end_that_lies_ahead_is_not_waited_for() -> None:
+    """The clock was set back: a crash loop would stand still until it has come round again."""
+    again = observed(seen("main", code=1, attempt=1), crashes={"main": 2})
+    assert not started(plan(pod(), again, NOW))
+    assert started(plan(pod(), again, NOW - 3600)) == [("main", 2)]
