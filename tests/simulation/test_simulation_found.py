@@ -24,6 +24,11 @@ _STORIES = {
         Step(3.79, "pressure", "daemonset-0", 2),
         Step(8.72, "back", "daemonset-0", 31),
     ),
+    "a Job whose Pods fail in the second of a success waits before it tries again": (
+        Step(0.0, "create", "job-0", 3),
+        Step(26.76, "remove", "job-0", 3),
+        Step(27.53, "unstartable", "job-0", 6),
+    ),
     "an autoscaler decides though its Pods started in what is the future now": (
         Step(0.0, "create", "deployment-0", 3),
         Step(0.0, "autoscale", "deployment-0", 1),

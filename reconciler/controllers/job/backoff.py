@@ -32,7 +32,8 @@ def wait(failures: int) -> float:
 def remaining(succeeded: Iterable[Object], failed: Iterable[Object], now: float) -> float:
     """Return how long a Job still waits, given all its ended Pods."""
     last_success = max((finished_at(pod) for pod in succeeded), default=0.0)
-    ends = [at for pod in failed if (at := finished_at(pod)) > last_success]
+    # Times are cut to seconds: of two in one second, the failure is taken to be the later one.
+    ends = [at for pod in failed if (at := finished_at(pod)) >= last_success]
     return left_of(wait(len(ends)), max(ends), now) if ends else 0.0
 
 

@@ -108,6 +108,18 @@ def test_failures_wait_longer_each_time_until_the_limit() -> None:
     assert "completionTime" not in world.objects[key]["status"]
 
 
+def test_a_failure_in_the_second_of_a_success_waits_as_well() -> None:
+    """Times are cut to seconds: one that fails at once would be tried until the limit within that second."""
+    world = World()
+    _job(world, completions=3)
+    _end(world)
+    _end(world, 1)
+    assert not _active(world)
+    world.now += 10
+    world.settle(JobController())
+    assert len(_active(world)) == 1
+
+
 def test_a_failure_that_lies_ahead_is_not_waited_for() -> None:
     """The clock was set back: the next try would come only when it has come round again."""
     world = World()
