@@ -244,7 +244,7 @@ class Runtime(Protocol):
     def honoured_fields(self) -> frozenset[str]:
         """The Pod fields it honours, as dotted paths without indexes (``spec.containers.securityContext.runAsUser``).
 
-        A path stands for everything below it.
+        A path stands for everything below it; ``path=value`` for one of a field's values, as JSON writes it (text unquoted).
         """
         ...
 

@@ -1,14 +1,23 @@
-"""The Pod fields that the process runtime honours; a path stands for everything below it."""
+"""The Pod fields that the process runtime honours; a path stands for everything below it.
+
+``path=value`` is one of a field's values: others are not honoured.
+"""
 
 from __future__ import annotations
 
+#: A profile of the user's own (Localhost) is not loaded: a container that asks for one does not start.
+_SECCOMP = tuple(
+    f"securityContext.seccompProfile.{field}"
+    for field in ("type=RuntimeDefault", "type=Unconfined", "localhostProfile")
+)
 _CONTAINER = (
     "name", "image", "imagePullPolicy", "command", "args", "workingDir", "env", "envFrom", "ports",
     "volumeMounts", "lifecycle", "restartPolicy", "restartPolicyRules",
     "resources.requests", "resources.limits.cpu", "resources.limits.memory", "terminationMessagePath", "terminationMessagePolicy",
     "securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.runAsNonRoot",
     "securityContext.allowPrivilegeEscalation", "securityContext.capabilities", "securityContext.privileged",
-    "securityContext.readOnlyRootFilesystem", "securityContext.procMount", "securityContext.seccompProfile.type",
+    "securityContext.readOnlyRootFilesystem", "securityContext.procMount",
+    *_SECCOMP,
 )  # fmt: skip
 _PROBE = (
     "exec", "httpGet", "tcpSocket", "grpc", "initialDelaySeconds", "periodSeconds", "timeoutSeconds",
@@ -32,11 +41,11 @@ _POD = (
     "dnsConfig", "dnsPolicy", "hostname", "subdomain", "hostNetwork", "hostPID", "hostIPC", "hostUsers",
     "shareProcessNamespace", "nodeName", "nodeSelector",
     "affinity", "tolerations", "topologySpreadConstraints", "schedulerName", "priority", "priorityClassName",
-    "enableServiceLinks", "serviceAccountName", "serviceAccount", "automountServiceAccountToken",
+    "enableServiceLinks", "serviceAccountName", "serviceAccount", "automountServiceAccountToken=false",
     "imagePullSecrets", "readinessGates", "setHostnameAsFQDN", "securityContext.runAsUser",
     "securityContext.runAsGroup", "securityContext.supplementalGroups", "securityContext.runAsNonRoot",
-    "securityContext.supplementalGroupsPolicy", "securityContext.seccompProfile.type",
-    "securityContext.fsGroup", "securityContext.fsGroupChangePolicy",
+    "securityContext.supplementalGroupsPolicy", "securityContext.fsGroup", "securityContext.fsGroupChangePolicy",
+    *_SECCOMP,
 )  # fmt: skip
 
 HONOURED = frozenset(

@@ -143,3 +143,36 @@ spec:
 """
     told = [(f[0], f[3]) for f in found(text) if f[0] == "runtime/not-honoured"]
     assert told == [("runtime/not-honoured", 10)]
+
+
+POD_WITH = """\
+apiVersion: v1
+kind: Pod
+metadata: {{name: p}}
+spec:
+  {field}
+  containers: [{{name: c, image: "a:1", command: [sleep]}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("automountServiceAccountToken: false", ""),
+        (
+            "automountServiceAccountToken: true",
+            "spec.automountServiceAccountToken: true is not honoured by this runtime, only false",
+        ),
+        ("securityContext: {seccompProfile: {type: RuntimeDefault}}", ""),
+        ("securityContext: {seccompProfile: {type: Unconfined}}", ""),
+        (
+            "securityContext: {seccompProfile: {type: Localhost, localhostProfile: a.json}}",
+            "seccompProfile.type: Localhost is not honoured by this runtime, only RuntimeDefault or Unconfined",
+        ),
+    ],
+)
+def test_a_value_that_has_no_effect_is_told_though_others_of_its_field_have_one(
+    field: str, told: str
+) -> None:
+    found_here = [m for _, _, m, line in found(POD_WITH.format(field=field)) if line == 5]
+    assert [told in message for message in found_here] == [True] * bool(told)
