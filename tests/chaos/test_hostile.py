@@ -185,13 +185,13 @@ async def test_a_thousand_restarts_leave_nothing_behind(tmp_path: Path) -> None:
             threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
             return len(list(Path(f"/proc/{pid}/fd").iterdir())), threads, records, groups
 
-        for attempt in range(20):
+        for attempt in range(100):
             await crash(attempt)
         before, memory = left(), resident(pid)
-        for attempt in range(20, 1020):
+        for attempt in range(100, 1100):
             await crash(attempt)
         assert left() == before
-        assert resident(pid) <= memory + 4
+        assert resident(pid) <= memory + 2
     finally:
         for one in await runtime.pods():
             await runtime.remove_pod_sandbox(one.id)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .node import NodeNetwork
     from .resources import Resources
     from .state import Record, State
+    from .timers import Timer
     from .verbs import Loop, Reply, Request
 
 #: What of a record is the supervisor's own business.
@@ -28,6 +29,7 @@ class Live:
     def __init__(self, out: output.Output) -> None:
         self.output = out
         self.waiting: list[Reply] = []
+        self.deadlines: list[Timer] = []
 
 
 class Containers:
@@ -210,6 +212,8 @@ class Containers:
         record.pop("config", None)
         self._resources.take_back(record)
         self._state.save(record)
+        for deadline in live.deadlines:
+            self._loop.cancel(deadline)
         for reply in live.waiting:
             reply()
         self._state.changed(record)
@@ -243,7 +247,7 @@ class Containers:
             if record["state"] == "CONTAINER_RUNNING":
                 self._signal(record, signal.SIGKILL)
 
-        self._loop.later(max(0.0, request["grace"]), end)
+        live.deadlines.append(self._loop.later(max(0.0, request["grace"]), end))
 
     def forget(self, record: Record) -> None:
         """Forget one that has ended; raises ``Failure``."""

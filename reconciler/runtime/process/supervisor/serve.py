@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
-import heapq
 import os
 import selectors
 import shutil
 import signal
 import socket
 import struct
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,7 @@ from .door import Door
 from .node import open_network
 from .peer import Peer
 from .pods import Pods
+from .timers import Timer, Timers
 from .verbs import Failure
 
 if TYPE_CHECKING:
@@ -63,8 +62,7 @@ class Supervisor:
     def __init__(self, root: Path, door: Door, pod_cidr: str, service_cidr: str) -> None:
         self._selector = selectors.DefaultSelector()
         self._peers: dict[int, Peer] = {}
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._sequence = 0
+        self._timers = Timers()
         self._running = True
         self._root = root
         self._door = door
@@ -101,9 +99,11 @@ class Supervisor:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(fd)
 
-    def later(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._sequence += 1
-        heapq.heappush(self._timers, (time.monotonic() + seconds, self._sequence, callback))
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        return self._timers.add(seconds, callback)
+
+    def cancel(self, timer: Timer) -> None:
+        self._timers.cancel(timer)
 
     def tell(self, message: dict[str, Any]) -> None:
         for peer in list(self._peers.values()):
@@ -178,15 +178,11 @@ class Supervisor:
         self.watch(near.fileno(), lambda: self._reap(near))
         self._reap(near)
         while self._running:
-            wait = None
-            if self._timers:
-                wait = max(0.0, self._timers[0][0] - time.monotonic())
             self._await_writable()
-            for key, _ in self._selector.select(wait):
+            for key, _ in self._selector.select(self._timers.wait()):
                 if key.fd in self._selector.get_map():
                     key.data()
-            while self._timers and self._timers[0][0] <= time.monotonic():
-                heapq.heappop(self._timers)[2]()
+            self._timers.run()
 
 
 def _make_directories(root: Path) -> None:

@@ -43,7 +43,7 @@ class Start:
         self._said = b""
         os.set_blocking(report, False)
         loop.watch(report, self.look)
-        loop.later(LONGEST, self._late)
+        self._deadline = loop.later(LONGEST, self._late)
 
     def look(self) -> None:
         """Read what is there; tell how it went when that was all."""
@@ -62,6 +62,7 @@ class Start:
             self._over(Told(read(self._said).namespace, told))
 
     def _over(self, told: Told) -> None:
+        self._loop.cancel(self._deadline)
         self._loop.unwatch(self._report)
         os.close(self._report)
         self._report = -1
