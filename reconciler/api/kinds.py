@@ -55,6 +55,15 @@ POD = Kind("", "v1", "Pod", "pods", short_names=("po",), categories=_ALL)
 SERVICE = Kind(
     "", "v1", "Service", "services", short_names=("svc",), generation=False, categories=_ALL
 )
+SERVICE_ACCOUNT = Kind(
+    "",
+    "v1",
+    "ServiceAccount",
+    "serviceaccounts",
+    short_names=("sa",),
+    status=False,
+    generation=False,
+)
 CONFIG_MAP = Kind(
     "", "v1", "ConfigMap", "configmaps", short_names=("cm",), status=False, generation=False
 )
@@ -177,7 +186,7 @@ KINDS: tuple[Kind, ...] = (
     INGRESS_CLASS,
     STORAGE_CLASS,
     APPLICATION,
-    _stored("", "ServiceAccount", "serviceaccounts", "sa"),
+    SERVICE_ACCOUNT,
     _stored("", "Endpoints", "endpoints", "ep"),
     _stored("", "LimitRange", "limitranges", "limits"),
     _stored("", "ResourceQuota", "resourcequotas", "quota", status=True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from reconciler import errors
-from reconciler.api import kinds
+from reconciler.api import kinds, tokens
 
 if TYPE_CHECKING:
     from reconciler.api.kinds import Kind
@@ -89,6 +89,13 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
             {
                 **_subresource(kind, "eviction"),
                 "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"],
+            }
+        )  # fmt: skip
+    if kind is kinds.SERVICE_ACCOUNT:
+        found.append(
+            {
+                **_subresource(kind, "token"),
+                "group": tokens.GROUP, "version": tokens.VERSION, "kind": "TokenRequest", "verbs": ["create"],
             }
         )  # fmt: skip
     return found

@@ -18,11 +18,14 @@ from reconciler.api import kinds
 from reconciler.api.client import Client, PatchType
 from reconciler.api.objects import GroupVersionKind
 from reconciler.api.requests import PlanRequest
+from reconciler.api.tokens import GROUP as TOKEN_GROUP
+from reconciler.api.tokens import VERSION as TOKEN_VERSION
 from reconciler.apiserver import bodies, discovery, metrics, scale
 from reconciler.apiserver.eviction import evict_pod
 from reconciler.apiserver.metrics import MetricsHandlers
 from reconciler.apiserver.pods import PodHandlers
 from reconciler.apiserver.pods import number as _number
+from reconciler.apiserver.tokens import TokenHandlers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from reconciler.api.kinds import Kind
     from reconciler.api.metrics import UsageSource
     from reconciler.api.node import NodeAgent
+    from reconciler.api.tokens import TokenAuthority
     from reconciler.apiserver.observing import Observing
     from reconciler.clock import Clock
 
@@ -55,6 +59,7 @@ class ApiServer:
         plan: Callable[[str, PlanRequest], Awaitable[dict[str, Any]]] | None = None,
         stop_serving: Callable[[], Awaitable[None]] | None = None,
         usage: UsageSource | None = None,
+        tokens: TokenAuthority | None = None,
     ) -> None:
         self._client = client
         self._version = version
@@ -65,6 +70,7 @@ class ApiServer:
         self._clock = clock
         self._stop_serving = stop_serving
         self._metrics = MetricsHandlers(client, usage) if usage is not None else None
+        self._tokens = TokenHandlers(tokens, clock) if tokens is not None else None
         self._pods = PodHandlers(agent, clock) if agent is not None else None
         self.ready = asyncio.Event()
 
@@ -96,11 +102,14 @@ class ApiServer:
         app.router.add_get("/reconciler/applications/{name}/plan", self._show_plan)
         app.router.add_post("/reconciler/stop-serving", self._end_serving)
         app.router.add_post("/reconciler/shutdown", self._shut_down)
+        others: list[tuple[str, str]] = []
         if self._metrics is not None:
             self._metrics.add_routes(app)
-            discovery.add_routes(app, (metrics.GROUP, metrics.VERSION))
-        else:
-            discovery.add_routes(app)
+            others.append((metrics.GROUP, metrics.VERSION))
+        if self._tokens is not None:
+            self._tokens.add_routes(app)
+            others.append((TOKEN_GROUP, TOKEN_VERSION))
+        discovery.add_routes(app, *others)
         if self._pods is not None:
             pod = "/api/v1/namespaces/{namespace}/pods/{name}"
             app.router.add_get(f"{pod}/log", self._pods.log)

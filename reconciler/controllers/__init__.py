@@ -20,6 +20,7 @@ from reconciler.controllers.loadbalancer import IngressStatusController, LoadBal
 from reconciler.controllers.namespace import NamespaceController
 from reconciler.controllers.replicaset import ReplicaSetController
 from reconciler.controllers.restart import RestartOnChange
+from reconciler.controllers.service_account import ServiceAccountController
 from reconciler.controllers.statefulset import StatefulSetController
 from reconciler.controllers.volume import ClaimController, VolumeController
 
@@ -52,6 +53,7 @@ def all_controllers(
         RestartOnChange(kinds.DAEMON_SET),
         EndpointSliceController(),
         NamespaceController(),
+        ServiceAccountController(),
         DefinitionController(),
         GarbageCollector(),
         IngressStatusController(address),

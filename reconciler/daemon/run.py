@@ -48,6 +48,7 @@ from reconciler.gitops.source import Sources
 from reconciler.kubelet import KINDS, AlwaysReady, ClusterDNS, Kubelet, PodUsages
 from reconciler.proxy import ProxyLink
 from reconciler.registry import Registry
+from reconciler.registry.tokens import ServiceAccountTokens
 from reconciler.runtime.memory import MemoryRuntime
 from reconciler.runtime.process import ProcessRuntime
 from reconciler.scheduler import Scheduler
@@ -182,13 +183,16 @@ class _Daemon:
         self._proxy = None if pretends else proxy.link(
             self._cache, options.state_dir, settings, clock
         )  # fmt: skip
+        tokens = ServiceAccountTokens(
+            self._registry, clock=clock, entropy=entropy, key=lambda: state.token_key(options.state_dir)
+        )  # fmt: skip
         self._kubelet = Kubelet(
             self._registry, self._cache, self._runtime, clock=clock, entropy=entropy,
             recorder=Recorder(self._events, "kubelet"), state_dir=options.state_dir,
             node_name=node, host_ip=address, dns=ClusterDNS(dns, CLUSTER_DOMAIN, machine.resolver()),
             cpu=machine.cpu(), memory=machine.memory(),
             prober=AlwaysReady() if pretends else None,
-            drain=self._proxy.settled if self._proxy is not None else None,
+            drain=self._proxy.settled if self._proxy is not None else None, tokens=tokens,
         )  # fmt: skip
         self._sources = Sources(
             options.state_dir / "sources", self._registry, self._cache, clock=clock, entropy=entropy
@@ -226,7 +230,7 @@ class _Daemon:
             self._registry, agent=self._kubelet, clock=clock, version=__version__,
             details=self.details, shutdown=self.shutdown, observing=observing,
             plan=self._engine.plan,
-            stop_serving=self.stop_serving, usage=self._usage,
+            stop_serving=self.stop_serving, usage=self._usage, tokens=tokens,
         )  # fmt: skip
         self._reloader = Reloader(options, self._registry, self._notifying)
         if options.config.metrics.listen:

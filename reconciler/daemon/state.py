@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ConfigError
-from reconciler.gitops.keyfile import kept_key
+from reconciler.gitops.keyfile import kept, kept_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,17 @@ def mask_key(state_dir: Path) -> bytes:
     path = state_dir / "keys" / "mask.key"
     try:
         return kept_key(path, 32)
+    except OSError as error:
+        raise ConfigError(f"cannot use {path}: {error.strerror}") from error
+
+
+def token_key(state_dir: Path) -> bytes:
+    """Return the private key that signs tokens of ServiceAccounts, as PEM text. Raises ``ConfigError``."""
+    from reconciler.registry.tokens.signing import new_key
+
+    path = state_dir / "keys" / "service-account.key"
+    try:
+        return kept(path, new_key)
     except OSError as error:
         raise ConfigError(f"cannot use {path}: {error.strerror}") from error
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import math
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import quantities
 from reconciler.errors import RuntimeFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.api.objects import Object
+    from reconciler.api.tokens import Token
 
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]$")
 
 
 class PodValues(NamedTuple):
-    """What only the node knows. ``cpu`` is millicores, ``memory`` bytes of the node; ``hostname`` the Pod's."""
+    """What only the node knows. ``cpu`` is millicores, ``memory`` bytes of the node; ``hostname`` the Pod's.
+
+    ``tokens`` are the ServiceAccount's, by audience (empty = the API server's) and lifetime in seconds.
+    """
 
     pod_ip: str = ""
     host_ip: str = ""
     cpu: int = 0
     memory: int = 0
     hostname: str = ""
+    tokens: Mapping[tuple[str, int], Token] = MappingProxyType({})
 
 
 def field_ref(pod: Object, path: str, values: PodValues) -> str:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.client import Client
     from reconciler.api.node import ExecStream, LogOptions
+    from reconciler.api.tokens import TokenSource
     from reconciler.clock import Clock, Entropy
     from reconciler.control import InformerCache, Recorder
     from reconciler.runtime.cri import ContainerStatus, Runtime
@@ -84,11 +85,12 @@ class Kubelet:
         memory: int = 1 << 30,
         prober: probes.Prober | None = None,
         drain: Drain | None = None,
+        tokens: TokenSource | None = None,
     ) -> None:
         self._node = Node(
             client, cache, runtime, Volumes(state_dir, cache.snapshot),
             prober or probes.NetworkProber(runtime), recorder, clock, entropy, dns,
-            node_name, host_ip, KubeletMeasures(), cpu, memory, drain,
+            node_name, host_ip, KubeletMeasures(), cpu, memory, drain, tokens,
         )  # fmt: skip
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._references: dict[tuple[str, str, str], set[str]] = defaultdict(set)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from reconciler.errors import RuntimeFailure
+from reconciler.kubelet.tokens import PodTokens
 from reconciler.kubelet.volumes import InMemory, in_memory, ownership
 
 if TYPE_CHECKING:
@@ -27,21 +28,28 @@ log = structlog.get_logger(__name__)
 class PodVolumes:
     """Sets up a Pod's volumes and keeps them current. ``stale``: the API has something newer than what they show."""
 
-    __slots__ = ("_scope", "stale")
+    __slots__ = ("_scope", "_tokens", "stale")
 
     def __init__(self, scope: PodScope) -> None:
         self._scope = scope
+        self._tokens = PodTokens(scope)
         self.stale = False
 
-    def check(self, pod: Object) -> None:
+    def are_due(self, pod: Object) -> bool:
+        """Whether what the volumes show must be written again: something is newer, or a token grows old."""
+        return self.stale or self._tokens.are_due(pod)
+
+    async def check(self, pod: Object) -> None:
         """Make what needs no sandbox, and look whether the rest can be made. Raises ``RuntimeFailure`` (FailedMount)."""
-        self._scope.node.volumes.set_up(pod, self._scope.values(), None)
+        values = await self._with_tokens(pod, self._scope.values())
+        self._scope.node.volumes.set_up(pod, values, None)
 
     async def set_up(
         self, pod: Object, values: PodValues, sandbox_id: str
     ) -> dict[str, MountedVolume]:
         """Make every volume. Raises ``RuntimeFailure`` (FailedMount)."""
         volumes = self._scope.node.volumes
+        values = await self._with_tokens(pod, values)
         async with self._in_memory(pod, sandbox_id) as memory:
             made = volumes.set_up(pod, values, memory)
         given = volumes.unowned(pod, made)
@@ -57,10 +65,14 @@ class PodVolumes:
         """Write what has changed in the API since."""
         self.stale = False
         try:
+            values = await self._with_tokens(pod, self._scope.values())
             async with self._in_memory(pod, sandbox_id) as memory:
-                self._scope.node.volumes.refresh(pod, self._scope.values(), memory)
+                self._scope.node.volumes.refresh(pod, values, memory)
         except (RuntimeFailure, OSError) as error:
             log.info("volumes are not refreshed", pod=self._scope.where, error=str(error))
+
+    async def _with_tokens(self, pod: Object, values: PodValues) -> PodValues:
+        return values._replace(tokens=await self._tokens.current(pod))
 
     @contextlib.asynccontextmanager
     async def _in_memory(self, pod: Object, sandbox_id: str) -> AsyncIterator[InMemory]:

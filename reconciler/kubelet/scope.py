@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping
 
     from reconciler.api.client import Client
+    from reconciler.api.tokens import TokenSource
     from reconciler.clock import Clock, Entropy
     from reconciler.control import InformerCache, Recorder
     from reconciler.kubelet.measures import KubeletMeasures
@@ -28,7 +29,7 @@ class Drain(Protocol):
 
 
 class Node(NamedTuple):
-    """What every worker of a node shares. ``drain``: where proxies can say what is under way."""
+    """What every worker of a node shares. ``drain``: where proxies can say what is under way; ``tokens``: where ServiceAccounts get some."""
 
     client: Client
     cache: InformerCache
@@ -45,6 +46,7 @@ class Node(NamedTuple):
     cpu: int = 0
     memory: int = 0
     drain: Drain | None = None
+    tokens: TokenSource | None = None
 
 
 class PodScope:

@@ -57,7 +57,7 @@ class Starter:
         node = self._scope.node
         logs = node.volumes.pod_directory(self._scope.uid) / "logs"
         try:
-            self._volumes.check(pod)
+            await self._volumes.check(pod)
             config = sandbox.sandbox_config(pod, attempt, node.dns, logs)
             await node.runtime.run_pod_sandbox(config)
         except RuntimeFailure as error:

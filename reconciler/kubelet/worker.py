@@ -94,7 +94,7 @@ class PodWorker:
         now = self._node.clock.now()
         observed = await self._observe(pod, now)
         box = ready_sandbox(observed)
-        if self._volumes.stale and box is not None and not is_deleting(pod):
+        if box is not None and not is_deleting(pod) and self._volumes.are_due(pod):
             await self._volumes.refresh(pod, box.id)
         plan = plan_pod(pod, observed, now)
         for action in plan.actions:

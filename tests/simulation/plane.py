@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.api.objects import Object
+    from reconciler.api.tokens import TokenSource
     from reconciler.runtime.cri import ContainerConfig, SandboxConfig
 
 
@@ -35,6 +36,7 @@ class ControlPlane:
         script: Callable[[SandboxConfig, ContainerConfig], Behaviour] = runs_for_ever,
         cpu: int = 1_000_000,
         extra: Iterable[kinds.Kind] = (),
+        tokens: TokenSource | None = None,
     ) -> None:
         self.clock = LoopClock()
         self.entropy = SeededEntropy(seed)
@@ -44,6 +46,7 @@ class ControlPlane:
         self._state_dir = state_dir
         self._cpu = cpu
         self._extra = tuple(extra)
+        self._tokens = tokens
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[ControlPlane]:
@@ -61,7 +64,7 @@ class ControlPlane:
         self.kubelet = Kubelet(
             self.registry, self.cache, self.runtime, clock=self.clock, entropy=self.entropy,
             recorder=Recorder(events, "kubelet"), state_dir=self._state_dir, node_name="node",
-            prober=AlwaysReady(), cpu=self._cpu, memory=1 << 40,
+            prober=AlwaysReady(), cpu=self._cpu, memory=1 << 40, tokens=self._tokens,
         )  # fmt: skip
         tasks = [
             asyncio.create_task(run())

@@ -211,6 +211,13 @@ def test_a_namespace_takes_everything_along(tmp_path: Path) -> None:
         )
         assert made["metadata"]["labels"] == {"kubernetes.io/metadata.name": "team"}
         assert made["spec"]["finalizers"] == ["kubernetes"]
+        accounts = plane.cache.snapshot
+        await plane.until(
+            lambda: accounts.get(kinds.SERVICE_ACCOUNT, "team", "default") is not None
+        )
+        await plane.registry.delete(kinds.SERVICE_ACCOUNT, "default", "team")
+        await plane.clock.sleep(1)
+        assert await plane.registry.get(kinds.SERVICE_ACCOUNT, "default", "team")
         web = deployment("web", 2)
         web["metadata"]["namespace"] = "team"
         await plane.registry.apply(web, field_manager="test")

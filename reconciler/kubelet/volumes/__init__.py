@@ -6,6 +6,7 @@ to paths of the host and for fsGroup, ``mounts`` turns volumeMounts into the run
 
 from reconciler.kubelet.volumes import ownership
 from reconciler.kubelet.volumes.mounts import mounts_of
+from reconciler.kubelet.volumes.sources import token_key
 from reconciler.kubelet.volumes.usage import used_bytes
 from reconciler.kubelet.volumes.volumes import (
     LOCAL_PATH,
@@ -23,5 +24,6 @@ __all__ = [
     "in_memory",
     "mounts_of",
     "ownership",
+    "token_key",
     "used_bytes",
 ]

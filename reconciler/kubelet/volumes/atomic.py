@@ -43,6 +43,8 @@ def write_atomically(
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(entry.data)
+            if entry.user is not None and ownership.can_give():
+                os.fchown(file.fileno(), entry.user, -1)
             os.fchmod(file.fileno(), entry.mode)
             if group is not None:
                 ownership.give_file(file.fileno(), group, readonly=True)

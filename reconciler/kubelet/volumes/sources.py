@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.api import kinds
+from reconciler.api.tokens import DEFAULT_SECONDS
 from reconciler.errors import RuntimeFailure
 from reconciler.kubelet import fields
 from reconciler.kubelet.environment import data_of
@@ -21,10 +22,11 @@ API_SOURCES = ("configMap", "secret", "projected", "downwardAPI")
 
 
 class FileEntry(NamedTuple):
-    """One file of a volume that comes from the API."""
+    """One file of a volume that comes from the API; its owner is ``user`` where that is not None."""
 
     data: bytes
     mode: int
+    user: int | None = None
 
 
 def entries_of(
@@ -53,6 +55,8 @@ def _source_entries(
     namespace = pod["metadata"]["namespace"]
     if "downwardAPI" in source:
         return _downward(pod, source["downwardAPI"], values, mode)
+    if "serviceAccountToken" in source:
+        return _token(pod, source["serviceAccountToken"], values, mode)
     for field, kind, name_field in (
         ("configMap", kinds.CONFIG_MAP, "name"),
         ("secret", kinds.SECRET, "secretName"),
@@ -100,6 +104,33 @@ def _downward(
             text = fields.resource_ref(pod, {}, item["resourceFieldRef"], values)
         entries[_inside(item["path"])] = FileEntry(text.encode(), int(item.get("mode", mode)))
     return entries
+
+
+def _token(
+    pod: Object, part: dict[str, Any], values: fields.PodValues, mode: int
+) -> dict[str, FileEntry]:
+    """Return the file of a token: where the Pod has one user or a group of its own, nobody else may read it."""
+    token = values.tokens.get(token_key(part))
+    if token is None:
+        raise RuntimeFailure("no tokens of ServiceAccounts are issued here", reason="FailedMount")
+    user = _only_user(pod)
+    if user is not None or (pod["spec"].get("securityContext") or {}).get("fsGroup") is not None:
+        mode = 0o600
+    return {_inside(part["path"]): FileEntry(token.text.encode(), mode, user)}
+
+
+def token_key(part: dict[str, Any]) -> tuple[str, int]:
+    """Return what tells a projected token from others: its audience and its lifetime in seconds."""
+    return part.get("audience") or "", int(part.get("expirationSeconds") or DEFAULT_SECONDS)
+
+
+def _only_user(pod: Object) -> int | None:
+    """Return the runAsUser that all containers of a Pod have; None where they differ or some name none."""
+    spec = pod["spec"]
+    whole = (spec.get("securityContext") or {}).get("runAsUser")
+    everyone = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    users = {(c.get("securityContext") or {}).get("runAsUser", whole) for c in everyone}
+    return users.pop() if len(users) == 1 else None
 
 
 def _inside(path: str) -> str:

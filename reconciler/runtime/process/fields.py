@@ -33,7 +33,7 @@ _VOLUMES = tuple(
     for field in (
         "name", "configMap", "secret", "downwardAPI", "hostPath", "persistentVolumeClaim", "emptyDir",
         "projected.defaultMode", "projected.sources.configMap", "projected.sources.secret",
-        "projected.sources.downwardAPI",
+        "projected.sources.downwardAPI", "projected.sources.serviceAccountToken",
     )
 )  # fmt: skip
 _POD = (

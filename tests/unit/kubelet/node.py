@@ -14,6 +14,8 @@ from reconciler.control import EventWriter, InformerCache, Recorder
 from reconciler.errors import NotFound, RuntimeFailure
 from reconciler.kubelet import KINDS, ClusterDNS, Kubelet
 from reconciler.registry import Registry
+from reconciler.registry.tokens import ServiceAccountTokens
+from reconciler.registry.tokens.signing import new_key
 from reconciler.runtime.cri import DNSConfig
 from reconciler.runtime.process import ProcessRuntime
 from reconciler.store.memory import MemoryStore
@@ -36,6 +38,9 @@ class Node:
         self.clock = SystemClock()
         self.registry = Registry(MemoryStore(), clock=self.clock, entropy=SeededEntropy(1))
         self.runtime = ProcessRuntime(state_dir, clock=self.clock)
+        self.tokens = ServiceAccountTokens(
+            self.registry, clock=self.clock, entropy=SeededEntropy(3), key=new_key
+        )
         self.cache: InformerCache
         self.kubelet: Kubelet
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,7 +63,7 @@ class Node:
             self.registry, self.cache, self.runtime, clock=self.clock, entropy=SeededEntropy(2),
             recorder=Recorder(events, "kubelet"), state_dir=self.state_dir, node_name="node",
             dns=ClusterDNS("10.96.0.10", "cluster.local", DNSConfig(("192.0.2.53",), ("corp.example",))),
-            cpu=2000, memory=1 << 30,
+            cpu=2000, memory=1 << 30, tokens=self.tokens,
         )  # fmt: skip
         for kind in (kinds.POD, kinds.EVENT):
             self.cache.subscribe(kind, lambda _, __: self._changed.set())
