@@ -115,7 +115,7 @@ class Client(Protocol):
     ) -> Object:
         """Replace. With metadata.resourceVersion it must be the current one, else ``Conflict`` (M03).
 
-        ``subresource="status"`` replaces only the status.
+        ``subresource="status"`` replaces only the status, ``"ephemeralcontainers"`` only a Pod's: they may be added to.
         """
         ...
 

@@ -87,6 +87,12 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
     if kind is kinds.POD:
         found.append(
             {
+                **_subresource(kind, "ephemeralcontainers"),
+                "kind": "Pod", "verbs": ["get", "patch", "update"],
+            }
+        )  # fmt: skip
+        found.append(
+            {
                 **_subresource(kind, "eviction"),
                 "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"],
             }

@@ -121,7 +121,11 @@ class ApiServer:
         )
         for root in ("/api/{version}", "/apis/{group}/{version}"):
             for scope in ("", "/namespaces/{namespace}"):
-                for tail in ("/{plural}", "/{plural}/{name}", "/{plural}/{name}/{sub:status}"):
+                for tail in (
+                    "/{plural}",
+                    "/{plural}/{name}",
+                    "/{plural}/{name}/{sub:status|ephemeralcontainers}",
+                ):
                     app.router.add_route("*", root + scope + tail, self._resource)
         return app
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import stat
 import sys
 import termios
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.node import ExecStream
     from reconciler.cli.settings import Settings
+    from reconciler.client import HttpClient
 
 
 @click.command(
@@ -62,21 +64,45 @@ async def _exec(
 ) -> int:
     async with connect(settings) as client:
         name = await pod_name(client, pod, namespace)
-        running = await client.exec(namespace, name, container, arguments, stdin=stdin, tty=tty)
-        with _raw_terminal() if tty and sys.stdin.isatty() else contextlib.nullcontext():
-            if tty:
-                size = shutil.get_terminal_size()
-                await running.resize(size.lines, size.columns)
-            sending = asyncio.create_task(_send(running)) if stdin else None
-            async for channel, data in running.output():
-                stream = sys.stdout.buffer if channel == 1 else sys.stderr.buffer
-                stream.write(data)
-                stream.flush()
-            if sending is not None:
-                sending.cancel()
-            code = await running.wait()
-        await running.close()
-        return code
+        return await session(client, namespace, name, container, arguments, stdin=stdin, tty=tty)
+
+
+async def session(
+    client: HttpClient,
+    namespace: str,
+    pod: str,
+    container: str,
+    arguments: tuple[str, ...],
+    *,
+    stdin: bool = False,
+    tty: bool = False,
+) -> int:
+    """Run a command in a container on this terminal; returns its exit code. Raises ``ApiError``."""
+    running = await client.exec(namespace, pod, container, arguments, stdin=stdin, tty=tty)
+    with _raw_terminal() if tty and sys.stdin.isatty() else contextlib.nullcontext():
+        following = asyncio.create_task(_follow_size(running)) if tty else None
+        sending = asyncio.create_task(_send(running)) if stdin else None
+        async for channel, data in running.output():
+            stream = sys.stdout.buffer if channel == 1 else sys.stderr.buffer
+            stream.write(data)
+            stream.flush()
+        for task in (sending, following):
+            if task is not None:
+                task.cancel()
+        code = await running.wait()
+    await running.close()
+    return code
+
+
+async def _follow_size(running: ExecStream) -> None:
+    """Tell a command's terminal the size of this one, now and whenever it changes."""
+    changed = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, changed.set)
+    while True:
+        changed.clear()
+        size = shutil.get_terminal_size()
+        await running.resize(size.lines, size.columns)
+        await changed.wait()
 
 
 async def _send(running: ExecStream) -> None:

@@ -33,6 +33,7 @@ VERBS = {
     "describe": "Show one object and its Events.",
     "logs": "Print a container's log.",
     "exec": "Run a command in a container.",
+    "debug": "Look at a Pod that runs from a container of its own.",
     "events": "List Events.",
     "top": "Show what nodes and Pods use.",
     "rollout": "Show, undo or restart a rollout.",

@@ -24,7 +24,7 @@ from reconciler.kubelet.evicting import evict_for_ever
 from reconciler.kubelet.measures import KubeletMeasures
 from reconciler.kubelet.names import ClusterDNS
 from reconciler.kubelet.node import node_object
-from reconciler.kubelet.observed import newest
+from reconciler.kubelet.observed import all_containers, newest, told_status
 from reconciler.kubelet.references import references
 from reconciler.kubelet.scope import Drain, Node
 from reconciler.kubelet.stopping import end_at_once
@@ -301,7 +301,7 @@ class Kubelet:
     @staticmethod
     def _container_spec(pod: Object, container: str) -> dict[str, Any]:
         spec = pod["spec"]
-        everyone = [*spec["containers"], *(spec.get("initContainers") or ())]
+        everyone = all_containers(pod)
         if not container:
             annotations = pod["metadata"].get("annotations") or {}
             container = annotations.get("kubectl.kubernetes.io/default-container") or ""
@@ -309,8 +309,7 @@ class Kubelet:
             container = spec["containers"][0]["name"]
         for candidate in everyone:
             if candidate["name"] == container:
-                found: dict[str, Any] = candidate
-                return found
+                return candidate
         names = ", ".join(c["name"] for c in everyone)
         raise BadRequest(
             f"container {container} is not valid for pod {name_of(pod)}: it has {names}"
@@ -375,7 +374,5 @@ class Kubelet:
 
 
 def _waiting_reason(pod: Object, container: str) -> str:
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        if status["name"] == container:
-            return str((status["state"].get("waiting") or {}).get("reason", "ContainerCreating"))
-    return "ContainerCreating"
+    state = told_status(pod, container).get("state") or {}
+    return str((state.get("waiting") or {}).get("reason", "ContainerCreating"))

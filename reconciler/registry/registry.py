@@ -32,6 +32,7 @@ from reconciler.registry import (
     reads,
     refusals,
     strategy,
+    subresources,
 )
 from reconciler.registry.allocation import ServiceAllocator
 from reconciler.registry.log import RevisionLog
@@ -325,14 +326,9 @@ class Registry:
         owners: Objects | None = None,
     ) -> Object:
         """Put ``given`` in the place of ``before``. Neither is changed; parts of them may be shared by the result."""
-        if subresource == "status":
-            after = strategy.with_status(before, given)
-        elif subresource == "binding" and kind is kinds.POD:
-            refusals.refuse_binding(before)
-            after = strategy.bound(before, given, self._clock.now())
-            subresource = ""
-        elif subresource:
-            raise BadRequest(f"{kind.resource} has no subresource {subresource!r} to write")
+        if subresource:
+            after = subresources.written(kind, before, given, subresource, self._clock.now())
+            subresource = subresources.owner_of(subresource)
         else:
             after = self._prepare(kind, key, before, given, dry_run=dry_run)
         if kind is kinds.POD:

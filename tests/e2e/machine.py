@@ -45,12 +45,16 @@ class Machine:
         }
 
     def run(
-        self, *arguments: str | Path, timeout: float = 60, check: int | None = 0
+        self,
+        *arguments: str | Path,
+        timeout: float = 60,
+        check: int | None = 0,
+        given: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run to the end; ``check`` is the exit code that is expected (None: any)."""
+        """Run to the end; ``check`` is the exit code that is expected (None: any), ``given`` what it reads."""
         done = subprocess.run(
             [*self.command, *map(str, arguments)],
-            capture_output=True, text=True, timeout=timeout, env=self.environment(),
+            capture_output=True, text=True, input=given, timeout=timeout, env=self.environment(),
             cwd=self.work, user=self.user, group=self.user, extra_groups=[] if self.user else None,
             check=False,
         )  # fmt: skip

@@ -134,3 +134,34 @@ def test_a_pod_that_must_not_be_root_says_why_it_does_not_start(machine: Machine
 
     eventually(lambda: waiting().get("reason") == "CreateContainerConfigError")
     assert waiting()["message"].startswith("container's runAsUser breaks non-root policy (pod: ")
+
+
+_SHOWN = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; hostname; exit 3"
+
+
+def test_a_pod_is_looked_at_from_a_container_of_its_own(machine: Machine) -> None:
+    """KEP-277: it sees the Pod's processes and its name; it ends with its command, or with the shell that was opened in it."""
+    folder = _write(machine, secret=_SECRET % "s", settings=_SETTINGS, pod=_RESTRICTED)
+    machine.up(folder)
+    seen = machine.run(
+        "debug", "restricted", "--profile", "baseline", "--", "sh", "-c", _SHOWN, check=3
+    )
+    assert "sleep 3600" in seen.stdout
+    assert seen.stdout.splitlines()[-1] == "restricted"
+    shell = machine.run(
+        "debug", "restricted", "-i", "-c", "shell", "--target", "main", "--env", "A=b c",
+        given="echo $A; exit 4", check=4,
+    )  # fmt: skip
+    assert shell.stdout == "b c\n"
+
+    def ended() -> bool:
+        (pod,) = machine.pods()
+        states = [s["state"] for s in pod["status"]["ephemeralContainerStatuses"]]
+        return [s.get("terminated", {}).get("exitCode") for s in states] == [3, 0]
+
+    eventually(ended)
+    told = machine.run("debug", "restricted", "-c", "main", "--", "true", check=1)
+    assert "ephemeralContainers[2].name: Duplicate value" in told.stderr
+    missing = machine.run("debug", "restricted", "-c", "none", "--", "no-such-program", check=1)
+    assert "none: RunContainerError: no-such-program: command not found" in missing.stderr
+    assert machine.run("logs", "restricted", "-c", "shell").stdout.strip().isdigit()

@@ -2,7 +2,7 @@
 
 ``problems(obj)`` yields what is wrong with one object by itself, with the path to the culprit, the id of the rule and
 the words of a kube-apiserver. It expects an object that its schema accepts, and never raises on one that it does not.
-``changes(before, after)`` yields what an update may not change.
+``changes(before, after)`` yields what an update may not change, ``additions`` what one of a Pod's ephemeral containers may not.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from reconciler.api.rules import (
     storage,
     workloads,
 )
+from reconciler.api.rules.ephemeral import additions
 from reconciler.api.rules.immutable import changes
 from reconciler.api.rules.metadata import metadata
 from reconciler.api.rules.problem import Problem
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from reconciler.api.objects import Object
 
-__all__ = ["Problem", "causes", "changes", "metadata", "problems"]
+__all__ = ["Problem", "additions", "causes", "changes", "metadata", "problems"]
 
 _BY_KIND: dict[tuple[str, str], Callable[[Object], Iterator[Problem]]] = {
     ("v1", "Pod"): pods.pod,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.api import names
 from reconciler.api.rules.containers import Inside, container
+from reconciler.api.rules.ephemeral import ephemeral_containers
 from reconciler.api.rules.problem import (
     Part,
     Path,
@@ -33,28 +34,39 @@ _LABELS = ("hostname", "subdomain")
 def pod(obj: Object) -> Iterator[Problem]:
     """Yield what is wrong with a Pod."""
     spec = below(obj, "spec")
-    yield from pod_spec(spec, ("spec",))
+    inside = _inside(spec, ())
+    yield from _spec(spec, ("spec",), inside)
     if spec.get("ephemeralContainers") and not below(obj, "metadata").get("uid"):
         yield forbidden(
             "ephemeral-containers", ("spec", "ephemeralContainers"), "cannot be set on create"
         )
+    else:
+        yield from ephemeral_containers(spec, ("spec",), inside)
 
 
 def pod_spec(spec: Part, path: Path, *, claims: Iterable[str] = ()) -> Iterator[Problem]:
     """Yield what is wrong with a Pod spec at ``path``. ``claims`` are volumes that its owner adds."""
-    known: set[str] = set()
-    for here, one in each(spec, "volumes", path):
-        yield from volume(one, here, known)
+    yield from _spec(spec, path, _inside(spec, claims))
+
+
+def _inside(spec: Part, claims: Iterable[str]) -> Inside:
+    """Return what containers' rules need to know of their Pod."""
     sources = {
         v.get("name") or "": next((k for k in v if k != "name"), "")
-        for _, v in each(spec, "volumes", path)
+        for _, v in each(spec, "volumes", ())
     }
     sources.update(dict.fromkeys(claims, "persistentVolumeClaim"))
     grace = spec.get("terminationGracePeriodSeconds")
-    inside = Inside(
+    return Inside(
         sources, bool(spec.get("hostNetwork")), spec.get("hostUsers") is False,
         30 if grace is None else grace, set(),
     )  # fmt: skip
+
+
+def _spec(spec: Part, path: Path, inside: Inside) -> Iterator[Problem]:
+    known: set[str] = set()
+    for here, one in each(spec, "volumes", path):
+        yield from volume(one, here, known)
     if not spec.get("containers"):
         yield required("containers", (*path, "containers"))
     seen: set[str] = set()

@@ -6,9 +6,10 @@ worded as a kube-apiserver words it.
 
 from reconciler.registry.admission.defaulting import default
 from reconciler.registry.admission.validation import (
+    validate_additions,
     validate_create,
     validate_shape,
     validate_update,
 )
 
-__all__ = ["default", "validate_create", "validate_shape", "validate_update"]
+__all__ = ["default", "validate_additions", "validate_create", "validate_shape", "validate_update"]

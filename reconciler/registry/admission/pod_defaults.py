@@ -19,10 +19,10 @@ def default_pod_spec(spec: Spec, *, template: bool = True) -> None:
     spec.setdefault("securityContext", {})
     if "serviceAccountName" in spec:
         spec.setdefault("serviceAccount", spec["serviceAccountName"])
-    for field in ("containers", "initContainers"):
+    for field in ("containers", "initContainers", "ephemeralContainers"):
         for container in _dicts(spec.get(field)):
             _container(container)
-            if not template:
+            if not template and field != "ephemeralContainers":
                 _requests(container)
             if spec.get("hostNetwork") is True:
                 _host_ports(container)

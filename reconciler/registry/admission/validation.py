@@ -43,6 +43,12 @@ def validate_update(before: Object, after: Object) -> tuple[Cause, ...]:
     return found or rules.causes(rules.changes(before, after))
 
 
+def validate_additions(before: Object, after: Object) -> tuple[Cause, ...]:
+    """Return every rule that an addition of ephemeral containers to a Pod breaks."""
+    found = rules.causes(rules.problems(after, creating=False))
+    return found or rules.causes(rules.additions(before, after))
+
+
 def _schema(obj: Object) -> Iterator[Cause]:
     if schemas.is_valid(obj):
         return

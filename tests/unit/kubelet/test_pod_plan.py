@@ -219,6 +219,26 @@ def test_what_cannot_start_is_tried_again_later() -> None:
     assert waiting == {"reason": "ErrImageNeverPull", "message": "no program"}
 
 
+def test_a_debug_container_is_started_once_and_keeps_no_pod_from_its_end() -> None:
+    """KEP-277: it never starts again, in whatever way it ended, and says nothing of the Pod's phase."""
+    looked_at = pod(restartPolicy="Never", ephemeralContainers=[{"name": "look", "image": "i"}])
+    main = seen("main")
+    assert started(plan(looked_at, observed(main), NOW)) == [("look", 0)]
+    assert not plan(looked_at, observed(main, seen("look")), NOW).actions
+    ended = observed(main, seen("look", code=1))
+    assert not plan(looked_at, ended, NOW + 3600).actions
+    status = pod_status(looked_at, ended, NOW, host_ip="10.0.0.1", runtime="memory")
+    (told,) = status["ephemeralContainerStatuses"]
+    assert (told["state"]["terminated"]["exitCode"], told["ready"]) == (1, False)
+    assert status["phase"] == "Running"
+    forgotten = {**looked_at, "status": status}
+    assert not started(plan(forgotten, observed(main), NOW))
+    over = observed(seen("main", code=0), seen("look"))
+    assert [
+        a.container.name for a in plan(looked_at, over, NOW).actions if isinstance(a, StopContainer)
+    ] == ["look"]
+
+
 def test_conditions_move_only_when_they_change() -> None:
     first = pod_status(pod(), observed(seen("main")), NOW, host_ip="127.0.0.1", runtime="x")
     ready = next(c for c in first["conditions"] if c["type"] == "Ready")
