@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
 from reconciler.errors import RuntimeFailure
 from reconciler.kubelet import fields
+from reconciler.kubelet.env_file import BadEnvFile, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,10 +39,15 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 
 
 def resolve(
-    pod: Object, container: dict[str, Any], snapshot: Snapshot, values: fields.PodValues
+    pod: Object,
+    container: dict[str, Any],
+    snapshot: Snapshot,
+    values: fields.PodValues,
+    files: Mapping[tuple[str, str], str | None] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the environment of one container, in Kubernetes' order: services, envFrom, env.
 
+    ``files`` is what the files hold that it takes values from, by volume and path (None: there is no such file).
     Raises ``RuntimeFailure`` (CreateContainerConfigError) that names the object or key that is missing.
     """
     namespace = pod["metadata"]["namespace"]
@@ -58,7 +65,11 @@ def resolve(
         if "valueFrom" not in item:
             env[item["name"]] = expand(item.get("value") or "", env)
             continue
-        value = _value_from(item["valueFrom"], pod, container, snapshot, values)
+        source = item["valueFrom"]
+        if "fileKeyRef" in source:
+            value = _from_file(source["fileKeyRef"], files)
+        else:
+            value = _value_from(source, pod, container, snapshot, values)
         if value is not None:
             env[item["name"]] = value
     env.setdefault("HOSTNAME", values.hostname)
@@ -106,11 +117,6 @@ def _value_from(
         return fields.field_ref(pod, source["fieldRef"]["fieldPath"], values)
     if "resourceFieldRef" in source:
         return fields.resource_ref(pod, container, source["resourceFieldRef"], values)
-    if "fileKeyRef" in source:
-        raise RuntimeFailure(
-            "values from files (fileKeyRef) are not available here",
-            reason="CreateContainerConfigError",
-        )
     namespace = pod["metadata"]["namespace"]
     for field, kind, word in (
         ("configMapKeyRef", kinds.CONFIG_MAP, "ConfigMap"),
@@ -130,6 +136,29 @@ def _value_from(
                 reason="CreateContainerConfigError",
             )
     return None
+
+
+def files_of(container: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the files that a container takes values from, by volume and path."""
+    refs = ((e.get("valueFrom") or {}).get("fileKeyRef") for e in container.get("env") or ())
+    return {(ref["volumeName"], ref["path"]) for ref in refs if ref}
+
+
+def _from_file(ref: dict[str, Any], files: Mapping[tuple[str, str], str | None]) -> str | None:
+    text = files.get((ref["volumeName"], ref["path"]))
+    where = f"file {ref['path']} of volume {ref['volumeName']}"
+    try:
+        value = None if text is None else value_of(text, ref["key"])
+    except BadEnvFile as error:
+        raise RuntimeFailure(
+            f"couldn't parse env file: {where}: {error}", reason="CreateContainerConfigError"
+        ) from error
+    if value is None and not ref.get("optional"):
+        what = f"{where} not found" if text is None else (
+            f'environment variable key "{ref["key"]}" not found in {where}'
+        )  # fmt: skip
+        raise RuntimeFailure(what, reason="CreateContainerConfigError")
+    return value
 
 
 def _links(services: Iterable[Object]) -> dict[str, str]:

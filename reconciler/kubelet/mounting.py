@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from reconciler.errors import RuntimeFailure
+from reconciler.kubelet import environment
 from reconciler.kubelet.tokens import PodTokens
 from reconciler.kubelet.volumes import InMemory, in_memory, ownership
 
@@ -60,6 +61,20 @@ class PodVolumes:
             )
         volumes.given(pod, given)
         return made
+
+    async def env_files(
+        self, pod: Object, container: dict[str, Any], sandbox_id: str
+    ) -> dict[tuple[str, str], str | None]:
+        """Return what the files hold that a container's environment is taken from; None for one that is missing.
+
+        Raises ``RuntimeFailure`` (CreateContainerConfigError) for one that may not be read.
+        """
+        wanted = environment.files_of(container)
+        if not wanted:
+            return {}
+        async with self._in_memory(pod, sandbox_id) as memory:
+            volumes = self._scope.node.volumes
+            return {(v, path): volumes.read_file(pod, v, path, memory) for v, path in wanted}
 
     async def refresh(self, pod: Object, sandbox_id: str) -> None:
         """Write what has changed in the API since."""

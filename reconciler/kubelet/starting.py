@@ -88,8 +88,9 @@ class Starter:
         volumes = await self._volumes.set_up(pod, values, action.sandbox.id)
         await self._ensure_image(spec)
         hostname = names.kernel_hostname(pod, node.dns.domain)
+        files = await self._volumes.env_files(pod, spec, action.sandbox.id)
         env = environment.resolve(
-            pod, spec, node.cache.snapshot, values._replace(hostname=hostname)
+            pod, spec, node.cache.snapshot, values._replace(hostname=hostname), files
         )
         config = sandbox.container_config(
             pod, spec, action.attempt, env, volumes, node.runtime.default_user

@@ -22,11 +22,13 @@ from reconciler.api.rules.problem import (
 )
 from reconciler.api.rules.resources import resources
 from reconciler.api.rules.security import container_security
+from reconciler.api.rules.volumes import relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ENV_NAME = re.compile(r"[ -<>-~]+\Z")
+_NO_ENV_NAME = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 _ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _ENV_FIELDS = frozenset(
     {
@@ -63,9 +65,10 @@ def container(one: Part, path: Path, pod: Inside, *, init: bool) -> Iterator[Pro
             "image", (*path, "image"), image, "must not have leading or trailing whitespace"
         )
     sidecar = one.get("restartPolicy") == "Always"
-    for field, rule in (("env", _environment), ("envFrom", _environment_from)):
-        if one.get(field):
-            yield from rule(one, path)
+    if one.get("env"):
+        yield from _environment(one, path, pod.volumes)
+    if one.get("envFrom"):
+        yield from _environment_from(one, path)
     if one.get("ports"):
         yield from _ports(one, path, pod, taken=set() if init and not sidecar else pod.taken)
     for field, among in (("volumeMounts", _mounts), ("volumeDevices", _devices)):
@@ -94,7 +97,7 @@ def _watching(one: Part, path: Path, grace: int, *, allowed: bool) -> Iterator[P
             yield from probe(held, field, here, grace=grace)
 
 
-def _environment(one: Part, path: Path) -> Iterator[Problem]:
+def _environment(one: Part, path: Path, volumes: dict[str, str]) -> Iterator[Problem]:
     for here, variable in each(one, "env", path):
         name = variable.get("name") or ""
         if not name:
@@ -102,14 +105,16 @@ def _environment(one: Part, path: Path) -> Iterator[Problem]:
         elif not _ENV_NAME.match(name):
             yield invalid(
                 "env-name", (*here, "name"), name,
-                "a valid environment variable name must consist only of printable ASCII characters other than '='",
+                _NO_ENV_NAME,
             )  # fmt: skip
         source = variable.get("valueFrom")
         if source is not None:
-            yield from _env_source(source, variable, (*here, "valueFrom"))
+            yield from _env_source(source, variable, (*here, "valueFrom"), volumes)
 
 
-def _env_source(source: Part, variable: Part, path: Path) -> Iterator[Problem]:
+def _env_source(
+    source: Part, variable: Part, path: Path, volumes: dict[str, str]
+) -> Iterator[Problem]:
     found = [s for s in _ENV_SOURCES if source.get(s) is not None]
     if not found:
         yield invalid(
@@ -136,6 +141,24 @@ def _env_source(source: Part, variable: Part, path: Path) -> Iterator[Problem]:
                     yield required("env-source", (*here, "key"))
                 elif wrong := names.config_key_problem(ref["key"]):
                     yield invalid("env-source", (*here, "key"), ref["key"], wrong)
+            case "fileKeyRef":
+                yield from _file_key(ref, here, volumes)
+
+
+def _file_key(ref: Part, path: Path, volumes: dict[str, str]) -> Iterator[Problem]:
+    yield from relative(ref.get("path") or "", (*path, "path"), "env-source")
+    key, volume = ref.get("key") or "", ref.get("volumeName") or ""
+    if not key:
+        yield required("env-source", (*path, "key"))
+    elif not _ENV_NAME.match(key):
+        yield invalid("env-source", (*path, "key"), key, _NO_ENV_NAME)
+    here = (*path, "volumeName")
+    if not volume:
+        yield required("env-source", here)
+    elif volume not in volumes:
+        yield not_found("env-source", here, volume, volumes)
+    elif volumes[volume] not in ("emptyDir", ""):
+        yield invalid("env-source", here, volume, "referenced volume must be of type emptyDir")
 
 
 def _field(text: str, path: Path) -> Iterator[Problem]:
@@ -180,7 +203,7 @@ def _environment_from(one: Part, path: Path) -> Iterator[Problem]:
         if prefix and not _ENV_NAME.match(prefix):
             yield invalid(
                 "env-name", (*here, "prefix"), prefix,
-                "a valid environment variable name must consist only of printable ASCII characters other than '='",
+                _NO_ENV_NAME,
             )  # fmt: skip
         found = [f for f in ("configMapRef", "secretRef") if source.get(f) is not None]
         if not found:

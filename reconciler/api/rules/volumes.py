@@ -104,18 +104,19 @@ def _items(source: Part, path: Path) -> Iterator[Problem]:
         if not item.get("key"):
             yield required("volume-items", (*here, "key"))
         yield from _mode(item, here, "mode")
-        yield from _relative(item.get("path") or "", (*here, "path"))
+        yield from relative(item.get("path") or "", (*here, "path"))
 
 
-def _relative(text: str, path: Path) -> Iterator[Problem]:
+def relative(text: str, path: Path, rule: str = "volume-items") -> Iterator[Problem]:
+    """Yield what is wrong with the path of a file in a volume."""
     if not text:
-        yield required("volume-items", path)
+        yield required(rule, path)
     elif text.startswith("/"):
-        yield invalid("volume-items", path, text, "must be a relative path")
+        yield invalid(rule, path, text, "must be a relative path")
     elif ".." in text.split("/"):
-        yield invalid("volume-items", path, text, "must not contain '..'")
+        yield invalid(rule, path, text, "must not contain '..'")
     elif text.startswith(".."):
-        yield invalid("volume-items", path, text, "must not start with '..'")
+        yield invalid(rule, path, text, "must not start with '..'")
 
 
 def _secret(source: Part, path: Path) -> Iterator[Problem]:
@@ -135,7 +136,7 @@ def _config_map(source: Part, path: Path) -> Iterator[Problem]:
 def _downward(source: Part, path: Path) -> Iterator[Problem]:
     yield from _mode(source, path, "defaultMode")
     for here, item in each(source, "items", path):
-        yield from _relative(item.get("path") or "", (*here, "path"))
+        yield from relative(item.get("path") or "", (*here, "path"))
         yield from _mode(item, here, "mode")
         field, resource = item.get("fieldRef"), item.get("resourceFieldRef")
         if field is None and resource is None:
@@ -194,7 +195,7 @@ def _token(token: Part, path: Path) -> Iterator[Problem]:
     if not token.get("path"):
         yield required("volume-items", (*path, "path"))
     else:
-        yield from _relative(token["path"], (*path, "path"))
+        yield from relative(token["path"], (*path, "path"))
 
 
 def _claim(source: Part, path: Path) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from reconciler.api.objects import name_of
 from reconciler.errors import RuntimeFailure
 from reconciler.kubelet.volumes import ownership, removal
 from reconciler.kubelet.volumes.atomic import write_atomically
+from reconciler.kubelet.volumes.beneath import LeadsOut, read_beneath
 from reconciler.kubelet.volumes.host_path import host_path
 from reconciler.kubelet.volumes.sources import API_SOURCES, FileEntry, entries_of
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 LOCAL_PATH = "reconciler.dev/local-path"
+#: A file of variables may be so large, in bytes.
+MOST_OF_FILE = 1 << 20
 
 
 class InMemory(NamedTuple):
@@ -153,6 +156,34 @@ class Volumes:
             if group is not None:
                 ownership.give_tree(path, group)
             self._given.add(key)
+
+    def read_file(self, pod: Object, name: str, path: str, memory: InMemory) -> str | None:
+        """Return the text of a file of an emptyDir; None where there is none.
+
+        Raises ``RuntimeFailure`` (CreateContainerConfigError) for another volume and for what is not the volume's own.
+        """
+        found = next((v for v in pod["spec"].get("volumes") or () if v["name"] == name), None)
+        if found is None or "emptyDir" not in found:
+            why = "is not an emptyDir" if found else "is not in the Pod"
+            raise RuntimeFailure(
+                f'volume "{name}" {why}: no environment is taken from it',
+                reason="CreateContainerConfigError",
+            )
+        root = memory.directories.get(name) or self.directory(pod["metadata"]["uid"], name)
+        try:
+            return read_beneath(root, path, MOST_OF_FILE).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+        except (LeadsOut, OSError) as error:
+            why = (
+                "it leads out of its volume"
+                if isinstance(error, LeadsOut)
+                else str(error.strerror or error)
+            )
+            raise RuntimeFailure(
+                f"file {path} of volume {name} cannot be read: {why}",
+                reason="CreateContainerConfigError",
+            ) from error
 
     def refresh(self, pod: Object, values: fields.PodValues, memory: InMemory | None) -> None:
         """Write again what has changed in the API since. Raises ``RuntimeFailure``."""

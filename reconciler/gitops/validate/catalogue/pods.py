@@ -20,8 +20,8 @@ RULES = (
     Rule("rule/env-name", "error", "Names of environment variables",
          "A variable's name is printable ASCII without `=`.", pod(container='env: [{name: "A=B", value: x}]')),
     Rule("rule/env-source", "error", "Where a variable comes from",
-         "A variable has a `value` or a `valueFrom` of exactly one source, and that source its name and key. `envFrom` names "
-         "a ConfigMap or a Secret.", pod(container="env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.foo}}}]")),
+         "A variable has a `value` or a `valueFrom` of exactly one source, and that source its name and key; a file (`fileKeyRef`) "
+         "lies in an `emptyDir` of the Pod. `envFrom` names a ConfigMap or a Secret.", pod(container="env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.foo}}}]")),
     Rule("rule/port-number", "error", "Numbers of ports", "A port lies between 1 and 65535.",
          pod(container="ports: [{containerPort: 65536}]")),
     Rule("rule/port-name", "error", "Names of ports",
