@@ -8,7 +8,7 @@ from reconciler.errors import RuntimeFailure
 from reconciler.runtime.cri import DNSConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from reconciler.api.objects import Object
 
@@ -63,6 +63,26 @@ def dns_config(pod: Object, dns: ClusterDNS) -> DNSConfig:
 
     A Pod in the host's network does not reach the cluster's name server: it asks whom the host asks.
     """
+    return _fitting(_wanted(pod, dns))
+
+
+def omitted(pod: Object, dns: ClusterDNS) -> Iterator[str]:
+    """Yield, in the kubelet's words, what a Pod's resolv.conf lacks because no resolver takes so much."""
+    wanted = _wanted(pod, dns)
+    applied = _fitting(wanted)
+    if applied.servers != wanted.servers:
+        yield (
+            "Nameserver limits were exceeded, some nameservers have been omitted, "
+            f"the applied nameserver line is: {' '.join(applied.servers)}"
+        )
+    if applied.searches != wanted.searches:
+        yield (
+            "Search Line limits were exceeded, some search paths have been omitted, "
+            f"the applied search line is: {' '.join(applied.searches)}"
+        )
+
+
+def _wanted(pod: Object, dns: ClusterDNS) -> DNSConfig:
     spec = pod["spec"]
     policy, own = spec.get("dnsPolicy", "ClusterFirst"), spec.get("dnsConfig") or {}
     if policy == "None":
@@ -76,12 +96,10 @@ def dns_config(pod: Object, dns: ClusterDNS) -> DNSConfig:
         base = dns.host
     else:
         return DNSConfig()
-    return _fitting(
-        DNSConfig(
-            _unique((*base.servers, *(own.get("nameservers") or ()))),
-            _unique((*base.searches, *(own.get("searches") or ()))),
-            _merged(base.options, own.get("options") or ()),
-        )
+    return DNSConfig(
+        _unique((*base.servers, *(own.get("nameservers") or ()))),
+        _unique((*base.searches, *(own.get("searches") or ()))),
+        _merged(base.options, own.get("options") or ()),
     )
 
 

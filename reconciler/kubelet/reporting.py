@@ -11,6 +11,7 @@ from reconciler.api.client import DeleteOptions
 from reconciler.api.objects import Object, uid_of
 from reconciler.errors import ApiError, Conflict, NotFound
 from reconciler.kubelet.observed import CONTAINER_FIELDS
+from reconciler.kubelet.status import DEADLINE
 
 if TYPE_CHECKING:
     from reconciler.kubelet.scope import PodScope
@@ -65,6 +66,8 @@ async def write_status(scope: PodScope, pod: Object, status: dict[str, Any]) -> 
     except Conflict:
         scope.later(0.05)
         return
+    if status.get("reason") == DEADLINE and (pod.get("status") or {}).get("reason") != DEADLINE:
+        scope.event(pod, "Normal", DEADLINE, status["message"])
     revision = int(written["metadata"].get("resourceVersion") or 0)
     await node.cache.reached(kinds.POD, revision)
 

@@ -58,7 +58,12 @@ class Starter:
         logs = node.volumes.pod_directory(self._scope.uid) / "logs"
         try:
             await self._volumes.check(pod)
+            if attempt:
+                changed = "Pod sandbox changed, it will be killed and re-created."
+                self._scope.event(pod, "Normal", "SandboxChanged", changed)
             config = sandbox.sandbox_config(pod, attempt, node.dns, logs)
+            for told in names.omitted(pod, node.dns):
+                self._scope.event(pod, "Warning", "DNSConfigForming", told)
             await node.runtime.run_pod_sandbox(config)
         except RuntimeFailure as error:
             self._failed(pod, "", error, "FailedCreatePodSandBox")
@@ -181,4 +186,6 @@ class Starter:
 
 
 def _told(event: str, error: RuntimeFailure) -> str:
+    if event == "FailedCreatePodSandBox":
+        return f"Failed to create pod sandbox: {error}"
     return f"Error: {error}" if event == "Failed" else str(error)

@@ -13,6 +13,8 @@ from reconciler.kubelet.restarts import cut_by_deadline, init_failed, is_sidecar
 if TYPE_CHECKING:
     from reconciler.api.objects import Object
 
+#: The reason of a Pod that activeDeadlineSeconds ended.
+DEADLINE = "DeadlineExceeded"
 #: Fields of a Pod's status that others write.
 _KEPT = ("qosClass", "nominatedNodeName", "resize", "extendedResourceClaimStatus")
 
@@ -67,7 +69,7 @@ def _say_why(status: dict[str, Any], pod: Object, observed: Observed, now: float
     elif observed.eviction:
         status["reason"], status["message"] = "Evicted", observed.eviction
     elif cut_by_deadline(pod, observed, now):
-        status["reason"] = "DeadlineExceeded"
+        status["reason"] = DEADLINE
         status["message"] = "Pod was active on the node longer than the specified deadline"
 
 

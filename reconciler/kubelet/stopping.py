@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 #: However long its preStop hook and its clients took, a container has so long to end by itself, in seconds (D07).
 LEAST_GRACE = 2.0
+#: How soon a stop that failed is tried again, in seconds.
+RETRY = 1.0
 #: What is deleted at once has still so long to end by itself, in seconds (D04).
 FORCED_GRACE = 1.0
 
@@ -83,6 +85,9 @@ class Stopper:
             await scope.node.runtime.stop_container(container.id, left)
         except RuntimeFailure as error:
             log.warning("container cannot be stopped", pod=scope.where, error=str(error))
+            scope.event(pod, "Warning", "FailedKillPod", f"error killing pod: {error}")
+            # Until then it counts as being stopped: who looks meanwhile must not ask again.
+            await clock.sleep(RETRY)
             self._stopping.pop(container.id, None)
         scope.wake()
 
