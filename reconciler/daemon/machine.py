@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import resource
@@ -55,6 +56,13 @@ def resolver() -> DNSConfig:
         return parse_resolv_conf(Path("/etc/resolv.conf").read_text(errors="replace"))
     except OSError:
         return DNSConfig()
+
+
+def loopback_address(state_dir: Path) -> str:
+    """Return a loopback address that is this state directory's: another daemon of this host has another."""
+    digest = hashlib.sha256(os.fsencode(state_dir.absolute())).digest()
+    # The lower half of 127.0.0.0/8 holds what others use: 127.0.0.1, and 127.0.0.53 of systemd.
+    return f"127.{128 + digest[0] % 127}.{digest[1]}.{1 + digest[2] % 254}"
 
 
 def raise_file_limit() -> None:

@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True):
     http_port: int
     https_port: int
     dns_address: str
+    host_dns: str
     cluster_domain: str
     version: str = __version__
 
@@ -116,7 +117,7 @@ async def _serve(
         return Proxy(
             objects, runtime.network, clock=clock, entropy=entropy, listen=settings.listen,
             http_port=settings.http_port, https_port=settings.https_port,
-            dns_address=settings.dns_address, cluster_domain=settings.cluster_domain,
+            dns_address=settings.dns_address, host_dns=settings.host_dns, cluster_domain=settings.cluster_domain,
         )  # fmt: skip
 
     process = ProxyProcess(

@@ -178,7 +178,7 @@ class _Daemon:
         pretends = self._runtime.name == "memory"
         settings = proxy.Settings(
             network.pod_cidr, network.service_cidr, net.listen, net.http_port, net.https_port,
-            dns, CLUSTER_DOMAIN,
+            dns, machine.loopback_address(options.state_dir), CLUSTER_DOMAIN,
         )  # fmt: skip
         self._proxy = None if pretends else proxy.link(
             self._cache, options.state_dir, settings, clock
@@ -193,6 +193,7 @@ class _Daemon:
             cpu=machine.cpu(), memory=machine.memory(),
             prober=AlwaysReady() if pretends else None,
             drain=self._proxy.settled if self._proxy is not None else None, tokens=tokens,
+            host_dns=lambda: self._proxy.dns_on_host if self._proxy is not None else "",
         )  # fmt: skip
         self._sources = Sources(
             options.state_dir / "sources", self._registry, self._cache, clock=clock, entropy=entropy

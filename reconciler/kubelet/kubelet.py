@@ -33,7 +33,7 @@ from reconciler.kubelet.worker import PodWorker
 from reconciler.runtime.cri import ContainerState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from reconciler.api.client import Client
@@ -86,11 +86,12 @@ class Kubelet:
         prober: probes.Prober | None = None,
         drain: Drain | None = None,
         tokens: TokenSource | None = None,
+        host_dns: Callable[[], str] = str,
     ) -> None:
         self._node = Node(
             client, cache, runtime, Volumes(state_dir, cache.snapshot),
             prober or probes.NetworkProber(runtime), recorder, clock, entropy, dns,
-            node_name, host_ip, KubeletMeasures(), cpu, memory, drain, tokens,
+            node_name, host_ip, KubeletMeasures(), cpu, memory, drain, tokens, host_dns,
         )  # fmt: skip
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._references: dict[tuple[str, str, str], set[str]] = defaultdict(set)

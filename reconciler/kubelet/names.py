@@ -21,11 +21,15 @@ LONGEST_SEARCHES = 2048
 
 
 class ClusterDNS(NamedTuple):
-    """Where Pods ask for names. ``server`` empty = no cluster DNS; ``host`` is the node's own resolv.conf."""
+    """Where Pods ask for names. ``server`` empty = no cluster DNS; ``host`` is the node's own resolv.conf.
+
+    ``on_host`` is where Pods in the host's network reach the cluster's name server; empty = nowhere.
+    """
 
     server: str = "10.96.0.10"
     domain: str = "cluster.local"
     host: DNSConfig = DNSConfig()
+    on_host: str = ""
 
 
 def hostname(pod: Object) -> str:
@@ -61,36 +65,51 @@ def kernel_hostname(pod: Object, cluster_domain: str) -> str:
 def dns_config(pod: Object, dns: ClusterDNS) -> DNSConfig:
     """Return the lines of a Pod's resolv.conf; none where it sees its node's own.
 
-    A Pod in the host's network does not reach the cluster's name server: it asks whom the host asks.
+    A Pod in the host's network asks whom the host asks, unless it says ``ClusterFirstWithHostNet``.
     """
     return _fitting(_wanted(pod, dns))
 
 
-def omitted(pod: Object, dns: ClusterDNS) -> Iterator[str]:
-    """Yield, in the kubelet's words, what a Pod's resolv.conf lacks because no resolver takes so much."""
+def warnings(pod: Object, dns: ClusterDNS) -> Iterator[tuple[str, str]]:
+    """Yield, in the kubelet's words (reason and message), what a Pod's resolv.conf lacks of what it asks for."""
+    if _asks_cluster(pod) and not _server(pod, dns):
+        meta = pod["metadata"]
+        yield (
+            "MissingClusterDNS",
+            (
+                f'pod: "{meta["name"]}_{meta["namespace"]}({meta["uid"]})". kubelet does not have ClusterDNS IP '
+                f'configured and cannot create Pod using "{_policy(pod)}" policy. Falling back to "Default" policy.'
+            ),
+        )
     wanted = _wanted(pod, dns)
     applied = _fitting(wanted)
     if applied.servers != wanted.servers:
         yield (
-            "Nameserver limits were exceeded, some nameservers have been omitted, "
-            f"the applied nameserver line is: {' '.join(applied.servers)}"
+            "DNSConfigForming",
+            (
+                "Nameserver limits were exceeded, some nameservers have been omitted, "
+                f"the applied nameserver line is: {' '.join(applied.servers)}"
+            ),
         )
     if applied.searches != wanted.searches:
         yield (
-            "Search Line limits were exceeded, some search paths have been omitted, "
-            f"the applied search line is: {' '.join(applied.searches)}"
+            "DNSConfigForming",
+            (
+                "Search Line limits were exceeded, some search paths have been omitted, "
+                f"the applied search line is: {' '.join(applied.searches)}"
+            ),
         )
 
 
 def _wanted(pod: Object, dns: ClusterDNS) -> DNSConfig:
-    spec = pod["spec"]
-    policy, own = spec.get("dnsPolicy", "ClusterFirst"), spec.get("dnsConfig") or {}
-    if policy == "None":
+    own = pod["spec"].get("dnsConfig") or {}
+    server = _server(pod, dns)
+    if _policy(pod) == "None":
         base = DNSConfig()
-    elif policy.startswith("ClusterFirst") and not spec.get("hostNetwork") and dns.server:
+    elif _asks_cluster(pod) and server:
         inside = (f"{pod['metadata']['namespace']}.svc.{dns.domain}", f"svc.{dns.domain}")
         base = DNSConfig(
-            (dns.server,), (*inside, dns.domain, *dns.host.searches), ("ndots:5",)
+            (server,), (*inside, dns.domain, *dns.host.searches), ("ndots:5",)
         )  # fmt: skip
     elif own:
         base = dns.host
@@ -101,6 +120,20 @@ def _wanted(pod: Object, dns: ClusterDNS) -> DNSConfig:
         _unique((*base.searches, *(own.get("searches") or ()))),
         _merged(base.options, own.get("options") or ()),
     )
+
+
+def _policy(pod: Object) -> str:
+    return str(pod["spec"].get("dnsPolicy") or "ClusterFirst")
+
+
+def _asks_cluster(pod: Object) -> bool:
+    if pod["spec"].get("hostNetwork"):
+        return _policy(pod) == "ClusterFirstWithHostNet"
+    return _policy(pod).startswith("ClusterFirst")
+
+
+def _server(pod: Object, dns: ClusterDNS) -> str:
+    return dns.on_host if pod["spec"].get("hostNetwork") else dns.server
 
 
 def _unique(items: Iterable[str]) -> tuple[str, ...]:

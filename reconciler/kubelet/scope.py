@@ -11,7 +11,7 @@ from reconciler.kubelet import fields, names, probes
 from reconciler.kubelet.observed import CONTAINER_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from reconciler.api.client import Client
     from reconciler.api.tokens import TokenSource
@@ -29,7 +29,11 @@ class Drain(Protocol):
 
 
 class Node(NamedTuple):
-    """What every worker of a node shares. ``drain``: where proxies can say what is under way; ``tokens``: where ServiceAccounts get some."""
+    """What every worker of a node shares.
+
+    ``drain``: where proxies can say what is under way; ``tokens``: where ServiceAccounts get some; ``host_dns``: where Pods in
+    the host's network reach the cluster's name server (empty: nowhere).
+    """
 
     client: Client
     cache: InformerCache
@@ -47,6 +51,11 @@ class Node(NamedTuple):
     memory: int = 0
     drain: Drain | None = None
     tokens: TokenSource | None = None
+    host_dns: Callable[[], str] = str
+
+    def cluster_dns(self) -> names.ClusterDNS:
+        """Return where Pods ask for names now."""
+        return self.dns._replace(on_host=self.host_dns())
 
 
 class PodScope:

@@ -61,9 +61,10 @@ class Starter:
             if attempt:
                 changed = "Pod sandbox changed, it will be killed and re-created."
                 self._scope.event(pod, "Normal", "SandboxChanged", changed)
-            config = sandbox.sandbox_config(pod, attempt, node.dns, logs)
-            for told in names.omitted(pod, node.dns):
-                self._scope.event(pod, "Warning", "DNSConfigForming", told)
+            dns = node.cluster_dns()
+            config = sandbox.sandbox_config(pod, attempt, dns, logs)
+            for reason, told in names.warnings(pod, dns):
+                self._scope.event(pod, "Warning", reason, told)
             await node.runtime.run_pod_sandbox(config)
         except RuntimeFailure as error:
             self._failed(pod, "", error, "FailedCreatePodSandBox")

@@ -77,6 +77,11 @@ class ProxyLink:
         """Where Ingress is reached over TLS, once ``ready``."""
         return str(self._about.get("https", ""))
 
+    @property
+    def dns_on_host(self) -> str:
+        """Where Pods in the host's network ask for names; empty where the proxy cannot serve them there."""
+        return str(self._about.get("dns", ""))
+
     def problems(self) -> list[str]:
         """Return what cannot be served now, and why."""
         own = [self._problem] if self._problem else []

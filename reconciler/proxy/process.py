@@ -201,6 +201,7 @@ class ProxyProcess:
             "pid": os.getpid(),
             "http": proxy.http_url if proxy else "",
             "https": proxy.https_url if proxy else "",
+            "dns": proxy.dns_on_host if proxy else "",
             "problems": proxy.problems() if proxy else [],
         }
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+#: Where resolvers ask.
+DNS_PORT = 53
 #: An address that cannot be listened on is tried again after this, in seconds.
 RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
@@ -67,6 +69,7 @@ class Proxy:
         http_port: int = 8080,
         https_port: int = 8443,
         dns_address: str = "10.96.0.10",
+        host_dns: str = "",
         cluster_domain: str = "cluster.local",
     ) -> None:
         self._objects = objects
@@ -78,6 +81,9 @@ class Proxy:
         self._ports = (http_port, https_port)
         self._urls = ["", ""]
         self._dns_address = dns_address
+        self._host_dns = host_dns
+        #: Where names are served on the host, to Pods in its network; empty where they are not.
+        self.dns_on_host = ""
         self._table = RoutingTable()
         self._dialer = Dialer(network, clock)
         self._balancer = Balancer(self._table, clock)
@@ -93,7 +99,7 @@ class Proxy:
         self._problems: dict[str, str] = {}
         self.on_problems: Callable[[], None] = lambda: None
         self._servers: tuple[asyncio.Server, ...] = ()
-        self._naming: asyncio.Task[None] | None = None
+        self._naming: tuple[asyncio.Task[None], ...] = ()
         self._group: asyncio.TaskGroup | None = None
         self.ready = asyncio.Event()
         objects.subscribe(kinds.SERVICE, self._service_changed)
@@ -165,7 +171,11 @@ class Proxy:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 naming = asyncio.Event()
-                self._naming = group.create_task(self._serve_dns(naming), name="dns")
+                # The first tries to bind before the second has asked for anything: `ready` knows of both.
+                self._naming = (
+                    group.create_task(self._serve_dns_on_host(), name="dns-on-host"),
+                    group.create_task(self._serve_dns(naming), name="dns"),
+                )
                 for listener in self._table.listeners():
                     self._start(listener)
                 await naming.wait()
@@ -184,8 +194,8 @@ class Proxy:
             server.close()
         for task in self._serving.values():
             task.cancel()
-        if self._naming is not None:
-            self._naming.cancel()
+        for task in self._naming:
+            task.cancel()
         self._ingress.retire()
 
     @property
@@ -224,7 +234,7 @@ class Proxy:
         if listener.protocol not in ("TCP", "UDP"):
             self._problem(_title(listener), "only TCP and UDP Services are balanced")
             return
-        if listener.address == self._dns_address and listener.port == 53:
+        if listener.address == self._dns_address and listener.port == DNS_PORT:
             return  # a Service object that stands for the DNS server, which is served here itself
         self._serving[listener] = self._group.create_task(
             self._serve(listener, self._group), name=f"service-{listener.address}:{listener.port}"
@@ -273,10 +283,10 @@ class Proxy:
             datagram: socket.socket | None = None
             try:
                 datagram = await self.sockets.inside(
-                    "dns-udp", self._dns_address, 53, datagram=True
+                    "dns-udp", self._dns_address, DNS_PORT, datagram=True
                 )
                 listening = await self.sockets.inside(
-                    "dns-tcp", self._dns_address, 53, datagram=False
+                    "dns-tcp", self._dns_address, DNS_PORT, datagram=False
                 )
             except (RuntimeFailure, OSError) as error:
                 if datagram is not None:
@@ -288,6 +298,26 @@ class Proxy:
                 continue
             self._solved("DNS")
             loop.call_soon(tried.set)
+            await dns.serve(self._resolver, datagram, listening)
+
+    async def _serve_dns_on_host(self) -> None:
+        """Serve the same names on the host, where this user may have the port and nobody else has it."""
+        wait = RETRY_SECONDS
+        while self._host_dns:
+            datagram: socket.socket | None = None
+            try:
+                datagram = self.sockets.outside(
+                    "dns-udp", DNS_PORT, "", datagram=True, address=self._host_dns
+                )
+                listening = self.sockets.outside("dns-tcp", DNS_PORT, "", address=self._host_dns)
+            except ReconcilerError:
+                if datagram is not None:
+                    datagram.close()
+                await self._clock.sleep(wait)
+                wait = min(wait * 2, LONGEST_RETRY_SECONDS)
+                continue
+            self.dns_on_host = self._host_dns
+            self.on_problems()
             await dns.serve(self._resolver, datagram, listening)
 
     # -- what changes --------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from reconciler.proxy import Proxy
     from tests.unit.proxy.conftest import World
 
 DOMAIN = "cluster.local"
@@ -254,3 +255,37 @@ def test_an_answer_is_read_as_it_was_written(found: list[tuple[list[str], object
     query = message.parse_query(message.make_query(1, "a.b", A))
     records = [Record(".".join(parts), A, str(address)) for parts, address in found]
     assert message.parse_addresses(message.answer(query, records)) == records
+
+
+async def test_names_are_served_on_the_host_too_where_the_port_can_be_had(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "127.201.0.1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind((address, 0))
+        monkeypatch.setattr("reconciler.proxy.proxy.DNS_PORT", held.getsockname()[1])
+        without = world.make(host_dns=address)
+        task = asyncio.create_task(without.run())
+        await asyncio.wait_for(without.ready.wait(), 5)
+        assert (without.dns_on_host, without.problems()) == ("", [])
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    proxy = world.make(host_dns=address)
+    task = asyncio.create_task(proxy.run())
+    await asyncio.wait_for(proxy.ready.wait(), 5)
+    assert proxy.dns_on_host == address
+    world.objects.put(service())
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, (address, held_port(proxy)))
+        await loop.sock_sendall(sock, message.make_query(7, "web.default.svc.cluster.local", A))
+        answer = await asyncio.wait_for(loop.sock_recv(sock, 2000), 5)
+    assert [r.value for r in read(answer)[2]] == ["127.96.0.1"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def held_port(proxy: Proxy) -> int:
+    (name,) = (n for n in proxy.sockets.open() if n.startswith("dns-udp at "))
+    return int(name.rpartition(":")[2])
