@@ -6,10 +6,14 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.e2e.machine import eventually
 
 if TYPE_CHECKING:
     from tests.e2e.machine import Machine
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
 
 SET = """\
 apiVersion: v1

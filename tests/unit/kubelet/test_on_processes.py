@@ -7,6 +7,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import kinds
+from reconciler.api.pods import is_ready
 from tests.unit.kubelet.node import Node, runs, state, waits
 
 if TYPE_CHECKING:
@@ -276,10 +277,16 @@ async def test_what_is_optional_may_come_later(node: Node) -> None:
         {"name": "w", "secret": {"secretName": "s", "optional": True}},
     ]
     mounts = [{"name": "v", "mountPath": "/tmp/v"}, {"name": "w", "mountPath": "/tmp/w"}]
-    script = "ls /tmp/v /tmp/w; echo ${A-unset} ${B-unset} ${k-unset}; until [ -e /tmp/v/k ]; do sleep 0.05; done; cat /tmp/v/k"
-    container = {"env": env, "envFrom": sources, "volumeMounts": mounts}
+    script = (
+        "ls /tmp/v /tmp/w; echo ${A-unset} ${B-unset} ${k-unset}; touch /dev/shm/looked; "
+        "until [ -e /tmp/v/k ]; do sleep 0.05; done; cat /tmp/v/k"
+    )
+    looked = {"exec": {"command": ["ls", "/dev/shm/looked"]}, "periodSeconds": 1}
+    container = {
+        "env": env, "envFrom": sources, "volumeMounts": mounts, "readinessProbe": looked
+    }  # fmt: skip
     await node.run(script, container=container, volumes=volumes)
-    pod = await node.until(lambda p: p["status"].get("phase") == "Running")
+    await node.until(is_ready)
     await node.create("v1", "ConfigMap", "c", data={"k": "late"})
     pod = await node.finished()
     assert node.output(pod) == ["/tmp/v:", "", "/tmp/w:", "unset unset unset", "late"]
