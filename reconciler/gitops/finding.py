@@ -48,7 +48,7 @@ class Finding(NamedTuple):
     @property
     def docs(self) -> str:
         """Where the rule is explained."""
-        return f"{DOCS}#{self.rule.replace('/', '')}"
+        return docs_of(self.rule)
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of ``validate --format json``."""
@@ -86,6 +86,11 @@ class Finding(NamedTuple):
         return printable(
             f"{self.file}:{self.line}:{self.column}: {self.severity}: {said} [{self.rule}]"
         )
+
+
+def docs_of(rule: str) -> str:
+    """Return where a rule is explained."""
+    return f"{DOCS}#{rule.replace('/', '')}"
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.cli.validate import formats
-from reconciler.cli.validate.report import Report, ordered
+from reconciler.cli.validate.findings import ordered
+from reconciler.cli.validate.report import Report
 from reconciler.gitops import ignores
 from reconciler.gitops.render import render
 from reconciler.gitops.source import File, Snapshot
@@ -48,7 +49,7 @@ def test_anything_gives_findings_in_every_format(name: str, data: bytes) -> None
     text = data.decode("utf-8", "replace")
     kept, silenced = ignores.apply(found, [(name, text)])
     assert all(f.line >= 1 and f.column >= 1 and f.message for f in kept)
-    report = Report((name,), 0, tuple(ordered(kept)), tuple(silenced), lambda _: text)
+    report = Report((name,), 0, ordered(kept), tuple(silenced), lambda _: text)
     for form in formats.FORMATS:
         for line in formats.lines(form, report):
             formats.plain(line).encode()

@@ -9,21 +9,22 @@ the last one wins. The directory is its owner's alone.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import os
 import pickle
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler import __version__
 
-_MODULES = ("reconciler.api.", "reconciler.gitops.", "reconciler.cli.validate.records")
-_MAGIC = b"reconciler-verdicts-1\n"
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MAGIC = b"reconciler-verdicts-2\n"
 
 #: So many entries are kept, the ones used last; a larger one, in bytes, is not read.
 MOST_ENTRIES = 64
@@ -31,18 +32,14 @@ LARGEST = 512 * 1024 * 1024
 
 
 class _Plain(pickle.Unpickler):
-    """Builds tuples of this program and nothing else, whatever a file says."""
+    """Builds no object of any class, whatever a file says."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith(_MODULES):
-            found = getattr(importlib.import_module(module), name, None)
-            if isinstance(found, type) and issubclass(found, tuple) and hasattr(found, "_fields"):
-                return found
         raise pickle.UnpicklingError(f"{module}.{name} is not plain data")
 
 
 def dumps(value: Any) -> bytes:
-    """Write plain data: text, numbers, tuples, lists, dicts and named tuples."""
+    """Write plain data: text, bytes, numbers, tuples, lists and dicts."""
     return pickle.dumps(value, protocol=5)
 
 
@@ -108,7 +105,7 @@ class VerdictCache:
             Path(path).unlink(missing_ok=True)
 
 
-def digest(*parts: object) -> str:
+def digest(parts: Iterable[object]) -> str:
     """Return a name for what depends on these parts."""
     found = hashlib.sha256()
     for part in parts:
@@ -132,7 +129,7 @@ def code() -> str:
     # A library that is installed, removed or changed in version renames a directory beside this one.
     libraries = Path(click.__file__).parents[1]
     lines.append(f"{libraries} {libraries.stat().st_mtime_ns}")
-    return digest(*sorted(lines))
+    return digest(sorted(lines))
 
 
 def _stamps(root: str) -> list[str]:

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.api.objects import Key
-    from reconciler.cli.validate.load import Checked, Read
+    from reconciler.cli.validate.check import Checked
+    from reconciler.cli.validate.load import Read
     from reconciler.gitops.finding import Finding
+    from reconciler.gitops.render import Origin
     from reconciler.gitops.source import Snapshot
     from reconciler.gitops.validate import Verdict
+    from reconciler.gitops.validate.references import Facts
 
 Labels = frozenset[tuple[str, str]]
 
@@ -62,13 +65,18 @@ def _differing(now: Snapshot, then: Snapshot) -> list[str]:
     return found
 
 
+def documents_of(checked: Checked, files: frozenset[str]) -> int:
+    """Return how many documents lie in some files."""
+    return sum(origin.file in files for origin, _ in _said(checked))
+
+
 def concerning(findings: Iterable[Finding], checked: Checked, changed: Changed) -> list[Finding]:
     """Return those of the findings that have to do with what changed."""
     keys, labels = _offered(checked, changed)
     concerned = {
-        (d.origin.file, d.origin.document, d.origin.item)
-        for d, verdict in checked.verdicts
-        if d.origin.file not in changed.files and _refers(verdict, keys, labels)
+        (origin.file, origin.document, origin.item)
+        for origin, facts in _said(checked)
+        if origin.file not in changed.files and _refers(facts, keys, labels)
     }
     return [
         f
@@ -82,17 +90,23 @@ def _offered(checked: Checked, changed: Changed) -> tuple[set[Key], list[tuple[s
     """Return the objects that changed files have or had, and the labels of their Pods by namespace."""
     keys: set[Key] = set()
     labels: list[tuple[str, Labels]] = []
-    now = (v for d, v in checked.verdicts if d.origin.file in changed.files)
-    for verdict in (*now, *changed.before):
-        if verdict.facts is not None:
-            keys.add(verdict.facts.key)
-            if verdict.facts.labels:
-                labels.append((verdict.facts.key.namespace, frozenset(verdict.facts.labels)))
+    now = (facts for origin, facts in _said(checked) if origin.file in changed.files)
+    for facts in (*now, *(verdict.facts for verdict in changed.before)):
+        if facts is not None:
+            keys.add(facts.key)
+            if facts.labels:
+                labels.append((facts.key.namespace, frozenset(facts.labels)))
     return keys, labels
 
 
-def _refers(verdict: Verdict, keys: set[Key], labels: Iterable[tuple[str, Labels]]) -> bool:
-    facts = verdict.facts
+def _said(checked: Checked) -> Iterator[tuple[Origin, Facts | None]]:
+    judged = checked.judged
+    if judged is not None:
+        for origin, said in zip(judged.origins(), judged.all_said(), strict=True):
+            yield origin, said.facts
+
+
+def _refers(facts: Facts | None, keys: set[Key], labels: Iterable[tuple[str, Labels]]) -> bool:
     if facts is None:
         return False
     if facts.key in keys or any(r.key in keys for r in facts.references):

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.cli.validate.findings import SEVERITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterator
 
+    from reconciler.cli.validate.findings import Findings
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.ignores import Ignored
 
-SEVERITIES = ("error", "warning", "info")
-
 
 class Report(NamedTuple):
-    """One validation. ``files`` are all that were looked at; ``text`` gives a file's text, for excerpts of it."""
+    """One validation. ``files`` are all that were looked at, in order; ``text`` gives a file's text, for excerpts of it."""
 
-    files: tuple[str, ...]
+    files: Collection[str]
     documents: int
-    findings: tuple[Finding, ...]
+    findings: Findings
     ignored: tuple[Ignored, ...]
     text: Callable[[str], str]
 
@@ -30,23 +32,31 @@ class Report(NamedTuple):
             "documents": self.documents,
             "errors": self.count("error"),
             "warnings": self.count("warning"),
-            "skipped": sum(f.rule == "source/kustomization" for f in self.findings),
+            "skipped": self.findings.count(rule="source/kustomization"),
             "ignored": len(self.ignored),
         }
 
     def count(self, severity: str) -> int:
-        return sum(f.severity == severity for f in self.findings)
+        return self.findings.count(severity)
 
-    def by_file(self) -> dict[str, list[Finding]]:
-        """Return findings by file; files without any have an empty list."""
-        found: dict[str, list[Finding]] = {file: [] for file in self.files}
-        for finding in self.findings:
-            found.setdefault(finding.file, []).append(finding)
-        return found
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the form of ``--format json``."""
-        return {"summary": self.summary, "findings": [f.to_json() for f in self.findings]}
+    def by_file(self) -> Iterator[tuple[str, list[Finding]]]:
+        """Yield files and their findings; behind them those of what could not be read as a file."""
+        groups = ((file, list(found)) for file, found in itertools.groupby(self.findings, _file))
+        others: list[tuple[str, list[Finding]]] = []
+        group = next(groups, None)
+        for file in self.files:
+            while group is not None and group[0] < file:
+                others.append(group)
+                group = next(groups, None)
+            if group is not None and group[0] == file:
+                yield group
+                group = next(groups, None)
+            else:
+                yield file, []
+        yield from others
+        if group is not None:
+            yield group
+        yield from groups
 
     def fails(self, on: str) -> bool:
         """Whether anything is at least as severe as that."""
@@ -60,12 +70,8 @@ class Report(NamedTuple):
         return f"{said[0]}, {said[1]}: {said[2]}, {said[3]}{ignored}"
 
 
-def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings in the one order that every format keeps, each once."""
-    unique: Sequence[Finding] = list(dict.fromkeys(findings))
-    return sorted(
-        unique, key=lambda f: (f.file, f.line, f.column, SEVERITIES.index(f.severity), f.rule, f.message)
-    )  # fmt: skip
+def _file(finding: Finding) -> str:
+    return finding.file
 
 
 def _counted(number: int, words: str) -> str:

@@ -17,16 +17,18 @@ import click
 from reconciler.cli.building import source_of
 from reconciler.cli.validate import asking, formats
 from reconciler.cli.validate.cache import VerdictCache
-from reconciler.cli.validate.load import Options, apply_ignores, check, read_path
-from reconciler.cli.validate.report import Report, ordered
+from reconciler.cli.validate.check import check
+from reconciler.cli.validate.findings import Findings, ordered
+from reconciler.cli.validate.load import Names, Options, apply_ignores, read_path, text_of
+from reconciler.cli.validate.report import Report
 from reconciler.gitops.validate.asked import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from reconciler.cli.settings import Settings
-    from reconciler.cli.validate.load import Checked, Read
-    from reconciler.gitops.source import File
+    from reconciler.cli.validate.check import Checked
+    from reconciler.cli.validate.load import Read
 
 
 #: From so many files on, a terminal is shown how far the run is.
@@ -173,7 +175,7 @@ def command(
     failed = report.fails(fail_on)
     if quiet:
         report = report._replace(
-            findings=tuple(f for f in report.findings if f.severity == "error")
+            findings=ordered(f for f in report.findings if f.severity == "error")
         )
     for form, file in forms:
         _write(report, form, file, quiet=quiet)
@@ -192,39 +194,20 @@ def _report(
     read: Sequence[Read], checked: Checked, options: Options, *, strict: bool, changed_ref: str
 ) -> Report:
     kept, silenced = apply_ignores(checked, read, references=options.references)
-    files = {one.naming.of(path) for one in read for path in one.snapshot.files}
+    files: Collection[str] = Names(read)
     documents = checked.documents
     if changed_ref:
-        from reconciler.cli.validate.changed import changed_since, concerning
+        from reconciler.cli.validate.changed import changed_since, concerning, documents_of
 
         changed = changed_since(read, changed_ref)
         kept = concerning(kept, checked, changed)
         silenced = [one for one in silenced if one.finding.file in changed.files]
-        files &= changed.files
-        documents = sum(d.origin.file in files for d, _ in checked.verdicts)
+        files = sorted(changed.files.intersection(files))
+        documents = documents_of(checked, frozenset(files))
     if strict:
-        kept = [f._replace(severity="error") if f.severity == "warning" else f for f in kept]
-    return Report(
-        tuple(sorted(files)),
-        documents,
-        tuple(ordered(kept)),
-        tuple(silenced),
-        _texts(read),
-    )
-
-
-def _texts(read: Sequence[Read]) -> Callable[[str], str]:
-    """Return what gives the text of a file by its name; none where there is no such file."""
-
-    @functools.cache
-    def named() -> dict[str, File]:
-        return {name: file for one in reversed(read) for name, file in one.named().items()}
-
-    def text(name: str) -> str:
-        file = named().get(name)
-        return file.data.decode("utf-8-sig", "replace") if file is not None else ""
-
-    return text
+        kept = (f._replace(severity="error") if f.severity == "warning" else f for f in kept)
+    findings = kept if isinstance(kept, Findings) else ordered(kept)
+    return Report(files, documents, findings, tuple(silenced), functools.partial(text_of, read))
 
 
 @contextlib.contextmanager
@@ -248,8 +231,8 @@ def _write(report: Report, form: str, file: str, *, quiet: bool) -> None:
         form = "human" if sys.stdout.isatty() else "text"
     lines = formats.lines(form, report)
     if file:
-        text = "".join(f"{formats.plain(line)}\n" for line in lines)
-        Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
+        with Path(file).open("w", encoding="utf-8", errors="backslashreplace") as target:
+            target.writelines(f"{formats.plain(line)}\n" for line in lines)
         return
     asked = click.get_current_context().color
     colored = asked if asked is not None else sys.stdout.isatty() and "NO_COLOR" not in os.environ

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import SourceError
+from reconciler.gitops.source import contents
 from reconciler.gitops.source.beside import Beside
+from reconciler.gitops.source.contents import LARGEST_FILE
+from reconciler.gitops.source.listing import Entry, Listing
 from reconciler.gitops.source.selection import Selection, is_built
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
 
@@ -19,12 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-#: A file larger than this is no manifest, in bytes; a directory deeper than this is not followed.
-LARGEST_FILE = 5 * 1024 * 1024
+#: A directory deeper than this is not followed.
 DEEPEST = 32
-
-#: Most manifests are read at once; a file object for each would cost more than that.
-_BLOCK = 64 * 1024
 
 #: All that one source may hold, in bytes.
 LARGEST_SOURCE = 256 * 1024 * 1024
@@ -53,13 +51,14 @@ class Scanner:
         *,
         everything: bool = False,
         within: Path | None = None,
-        held: int = LARGEST_SOURCE,
+        listed: bool = False,
     ) -> None:
         """``within``: the folder in which kustomizations may name others; None: the git checkout that holds the root.
 
-        ``held``: so many bytes of files stay in memory; those of more are read again when they are asked for.
+        ``listed``: manifests are not read yet, but each when it is asked for; the snapshot has no revision. For one look.
         """
-        self._held = held
+        self._listed = listed
+        self._entries: list[Entry] = []
         self._given = root
         self._everything = everything
         self._select = Selection(everything)
@@ -138,6 +137,9 @@ class Scanner:
         except OSError as error:
             raise SourceError(f"{self._given}: {error.strerror or error}") from error
         self._problems.sort()
+        if self._listed and not self._select.everything:
+            files, self._entries = Listing(self._root, self._entries), []
+            return Snapshot("", files, tuple(self._problems))
         known, found = self._known, self._found
         same = len(known) == len(found) and all(known.get(p) is k for p, k in found.items())
         if same and self._last is not None and tuple(self._problems) == self._last.problems:
@@ -220,39 +222,15 @@ class Scanner:
             told = f"larger than {LARGEST_FILE // 1024 // 1024} MiB"
             self._problem(path, "source/too-large", told)
             return
-        data = _read(target)
-        digest = hashlib.sha256(data).hexdigest()
-        if self._size <= self._held:
-            file = File(path, digest, data)
-        else:
-            file = File(path, digest, functools.partial(_again, target, path, digest), len(data))
+        if self._listed and not self._select.everything:
+            if not os.access(target, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            there = "" if target == f"{self._root}/{path}" else target
+            self._entries.append(Entry(path, there, info.st_size))
+            return
+        data = contents.read(target)
+        file = File(path, hashlib.sha256(data).hexdigest(), data)
         self._found[path] = Known(stamp, file)
-
-
-def _read(target: str) -> bytes:
-    # The link was resolved: if it is one again now, somebody is playing tricks.
-    descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        data = block = os.read(descriptor, _BLOCK)
-        while len(block) == _BLOCK and len(data) <= LARGEST_FILE:
-            block = os.read(descriptor, _BLOCK)
-            data += block
-    finally:
-        os.close(descriptor)
-    if len(data) > LARGEST_FILE:
-        raise OSError(errno.EFBIG, "File too large")
-    return data
-
-
-def _again(target: str, path: str, digest: str) -> bytes:
-    """Read a file once more. Raises ``SourceError`` where it is not what it was: two looks are no snapshot."""
-    try:
-        data = _read(target)
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror or error}") from error
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise SourceError(f"{path} was changed while it was looked at: try again")
-    return data
 
 
 def _snapshot(found: dict[str, Known], problems: list[Problem]) -> Snapshot:

@@ -2,6 +2,10 @@
 
 from reconciler.gitops.validate.asked import Asked, checks_of
 from reconciler.gitops.validate.checks import Checks
-from reconciler.gitops.validate.validate import ValidateCache, Verdict, judge, validate
+from reconciler.gitops.validate.judged import Judged, Verdict
+from reconciler.gitops.validate.validate import ValidateCache, judge, put_together, validate
 
-__all__ = ["Asked", "Checks", "ValidateCache", "Verdict", "checks_of", "judge", "validate"]
+__all__ = [
+    "Asked", "Checks", "Judged", "ValidateCache", "Verdict", "checks_of", "judge", "put_together",
+    "validate",
+]  # fmt: skip

@@ -9,11 +9,12 @@ from reconciler.gitops.finding import MOST_FINDINGS
 from reconciler.gitops.validate.alone import check_alone
 from reconciler.gitops.validate.checks import Checks, named
 from reconciler.gitops.validate.definitions import WithDefinitions, definition_of, finding_of
-from reconciler.gitops.validate.references import Facts, check_references, facts_of, key_of
+from reconciler.gitops.validate.judged import ONCE, Judged, Listed, Rejudged, Verdict
+from reconciler.gitops.validate.references import check_references, facts_of, key_of
 from reconciler.gitops.validate.served import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from reconciler.api.objects import Key
     from reconciler.api.schemas import Validator
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
 _DEFAULT = Checks()
 
 
-class Verdict(NamedTuple):
-    """What is known of one document by itself. Plain data: it is kept on disk and sent between processes."""
-
-    findings: tuple[Finding, ...]
-    facts: Facts | None
-    notice: tuple[str, str] | None
-    defines: tuple[GroupVersionKind, ...] = ()  # the custom kinds that a schema is given for
-    key: Key | None = None  # of a broken document, too
-
-
 class ValidateCache:
     """What documents by themselves were found to be. Keep one for each source, beside its ``RenderCache``."""
 
@@ -40,17 +31,6 @@ class ValidateCache:
         # The document is kept so that its identity stays its own.
         self._known: dict[int, tuple[Document, Verdict]] = {}
         self._options: tuple[frozenset[str] | None, str, str] | None = None
-
-    def prime(
-        self,
-        known: Iterable[tuple[Document, Verdict]],
-        honoured: frozenset[str] | None,
-        namespace: str = "default",
-        checks: Checks = _DEFAULT,
-    ) -> None:
-        """Take what was found earlier, with the same options."""
-        self._known = {id(one[0]): one for one in known}
-        self._options = (honoured, namespace, checks.key())
 
     def verdicts(
         self,
@@ -87,30 +67,98 @@ def validate(
     of the set that it is there; ``checks`` says which rules count, and against which schemas.
     """
     cache = cache if cache is not None else ValidateCache()
-    verdicts = cache.verdicts(documents, honoured, default_namespace, checks)
-    custom = _custom(documents, verdicts)
-    if custom:
-        # What a custom resource may be is said by another document: its verdict is not kept.
-        own = checks._replace(schemas=WithDefinitions(custom, checks.schemas))
-        for index, document in enumerate(documents):
-            if _kind(document) in custom:
-                verdicts[index] = judge(
-                    document, honoured=honoured, namespace=default_namespace, checks=own
-                )
-    found = (f for v in verdicts for f in v.findings)
-    findings = [f for f in _once(found) if references or not f.rule.startswith("reference/")]
+    judged = Listed(documents, cache.verdicts(documents, honoured, default_namespace, checks))
+    found = put_together(
+        judged, references=references, honoured=honoured, namespace=default_namespace,
+        exists=exists, checks=checks,
+    )  # fmt: skip
+    alone = found.alone(judged.told())
+    return tuple(
+        sorted(
+            (*alone, *found.findings), key=lambda f: (f.file, f.line, f.column, f.rule, f.message)
+        )
+    )
+
+
+class Together(NamedTuple):
+    """What a set comes to as a whole: the findings that one document by itself does not tell."""
+
+    findings: tuple[Finding, ...]
+    replaced: Collection[int]
+    references: bool
+    checks: Checks
+
+    def alone(self, told: Iterable[tuple[int, Finding]]) -> Iterator[Finding]:
+        """Yield what counts of the findings of documents by themselves."""
+        for number, finding in told:
+            if number not in self.replaced:
+                counted = _counted(finding, references=self.references, checks=self.checks)
+                if counted is not None:
+                    yield counted
+
+
+def put_together(
+    judged: Judged,
+    *,
+    references: bool = True,
+    honoured: frozenset[str] | None = None,
+    namespace: str = "default",
+    exists: Callable[[Key], bool] | None = None,
+    checks: Checks = _DEFAULT,
+) -> Together:
+    """Return what documents are to one another; of what they are by themselves, only what the others decide on."""
+    replaced = _rejudged(judged, honoured, namespace, checks)
+    whole = Rejudged(judged, replaced) if replaced else judged
+    findings = [f for v in replaced.values() for f in v.findings if f.rule != ONCE]
+    findings += _said_once(whole, replaced)
     told: set[str] = set()
-    for document, verdict in zip(documents, verdicts, strict=True):
-        if verdict.notice is not None and verdict.notice[1] not in told:
-            rule, words = verdict.notice
+    of_replaced = ((n, *v.notice) for n, v in replaced.items() if v.notice is not None)
+    for number, rule, words in sorted((*whole.notices(), *of_replaced)):
+        if words not in told:
             told.add(words)
-            findings.append(document.finding(rule, "info", words, ("kind",)))
+            findings.append(judged.document(number).finding(rule, "info", words, ("kind",)))
     if references:
-        keys, facts = [v.key for v in verdicts], [v.facts for v in verdicts]
-        findings.extend(check_references(documents, keys, facts, exists or (lambda _: False)))
-    if checks.levels:
-        findings = [f for f in map(checks.apply, findings) if f is not None]
-    return tuple(sorted(findings, key=lambda f: (f.file, f.line, f.column, f.rule, f.message)))
+        findings += check_references(whole, exists or (lambda _: False))
+    counted = (_counted(f, references=references, checks=checks) for f in findings)
+    return Together(tuple(f for f in counted if f is not None), replaced, references, checks)
+
+
+def _counted(finding: Finding, *, references: bool, checks: Checks) -> Finding | None:
+    if not references and finding.rule.startswith("reference/"):
+        return None
+    return checks.apply(finding) if checks.levels else finding
+
+
+def _rejudged(
+    judged: Judged, honoured: frozenset[str] | None, namespace: str, checks: Checks
+) -> dict[int, Verdict]:
+    """Judge the custom resources of a set once more: what one may be is said by another document."""
+    defining = list(judged.defined())
+    kinds = {kind for _, defined in defining for kind in defined}
+    used = list(judged.of_kinds(kinds)) if kinds else []
+    if not used:
+        return {}
+    there = {kind for _, kind in used}
+    custom: dict[GroupVersionKind, Validator] = {}
+    for number, defined in defining:
+        if not there.isdisjoint(defined):  # the other definitions are not read again
+            custom |= definition_of(judged.document(number).object).kinds
+    own = checks._replace(schemas=WithDefinitions(custom, checks.schemas))
+    return {
+        number: judge(judged.document(number), honoured=honoured, namespace=namespace, checks=own)
+        for number, kind in used
+        if kind in custom
+    }
+
+
+def _said_once(judged: Judged, replaced: dict[int, Verdict]) -> Iterator[Finding]:
+    """Yield what a rule or this installation lacks: once, not for every resource."""
+    of_replaced = ((n, f) for n, v in replaced.items() for f in v.findings if f.rule == ONCE)
+    told: set[str] = set()
+    for _, finding in sorted((*judged.once(), *of_replaced), key=lambda one: one[0]):
+        if finding.message not in told:
+            told.add(finding.message)
+            yield finding
 
 
 def judge(
@@ -136,23 +184,6 @@ def judge(
     return Verdict(findings, facts, told, tuple(defined.kinds), key)
 
 
-def _custom(
-    documents: Sequence[Document], verdicts: Sequence[Verdict]
-) -> dict[GroupVersionKind, Validator]:
-    """Return the schemas of custom kinds that the set both defines and uses: the other definitions are not read again."""
-    defining = [(d, v.defines) for d, v in zip(documents, verdicts, strict=True) if v.defines]
-    used = {_kind(document) for document in documents} if defining else set()
-    custom: dict[GroupVersionKind, Validator] = {}
-    for document, kinds in defining:
-        if not used.isdisjoint(kinds):
-            custom |= definition_of(document.object).kinds
-    return custom
-
-
-def _kind(document: Document) -> GroupVersionKind:
-    return GroupVersionKind.parse(document.name.api_version, document.name.kind)
-
-
 def _bounded(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield what is said of one document, and where more could be said, that: nobody reads a hundred thousand lines."""
     for number, finding in enumerate(findings):
@@ -160,15 +191,4 @@ def _bounded(document: Document, findings: Iterable[Finding]) -> Iterator[Findin
             told = f"there is more: of one document {MOST_FINDINGS} findings are told"
             yield document.finding("schema/more", "info", told, ("kind",))
             return
-        yield finding
-
-
-def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings; what a rule or this installation lacks is said once, not for every resource."""
-    told: set[str] = set()
-    for finding in findings:
-        if finding.rule == "schema/cel-skipped":
-            if finding.message in told:
-                continue
-            told.add(finding.message)
         yield finding

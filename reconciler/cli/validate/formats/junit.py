@@ -20,12 +20,11 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def lines(report: Report) -> Iterator[str]:
-    suites = report.by_file()
-    tests = sum(max(_errors(found), 1) for found in suites.values())
+    tests = sum(max(_errors(found), 1) for _, found in report.by_file())
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     failures = report.count("error")
     yield f'<testsuites name="reconciler validate" tests="{tests}" failures="{failures}" errors="0">'
-    for file, found in suites.items():
+    for file, found in report.by_file():
         yield from _suite(file, found)
     yield "</testsuites>"
 

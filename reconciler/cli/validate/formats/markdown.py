@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from reconciler.gitops.finding import printable
@@ -28,7 +29,7 @@ def lines(report: Report) -> Iterator[str]:
     yield ""
     yield "| | place | finding | rule |"
     yield "|---|---|---|---|"
-    for finding in report.findings[:MOST_ROWS]:
+    for finding in itertools.islice(report.findings, MOST_ROWS):
         yield _row(finding)
     if len(report.findings) > MOST_ROWS:
         yield ""

@@ -6,15 +6,16 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler import __version__
-from reconciler.gitops.finding import DOCS
+from reconciler.cli.validate.formats.structured import streamed
+from reconciler.gitops.finding import DOCS, docs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.cli.validate.report import Report
     from reconciler.gitops.finding import Finding
@@ -26,32 +27,28 @@ _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 
 def lines(report: Report) -> Iterator[str]:
-    yield json.dumps(_log(report), indent=2)
+    told = report.findings.rules.union(one.finding.rule for one in report.ignored)
+    rules = {rule: number for number, rule in enumerate(sorted(told))}
+    silenced = (_result(one.finding, one.reason, rules) for one in report.ignored)
+    results = (_result(finding, None, rules) for finding in report.findings)
+    yield from streamed(_log(rules), "results", itertools.chain(results, silenced))
 
 
-def _log(report: Report) -> dict[str, Any]:
-    silenced = [(one.finding, one.reason) for one in report.ignored]
-    findings = [*((f, None) for f in report.findings), *silenced]
-    rules = {rule: n for n, rule in enumerate(sorted({f.rule for f, _ in findings}))}
-    docs = {f.rule: f.docs for f, _ in findings}
+def _log(rules: Iterable[str]) -> dict[str, Any]:
     driver = {
         "name": "reconciler",
         "semanticVersion": __version__,
         "informationUri": DOCS.partition("/blob/")[0],
         "rules": [
-            {"id": rule, "shortDescription": {"text": rule}, "helpUri": docs[rule]}
+            {"id": rule, "shortDescription": {"text": rule}, "helpUri": docs_of(rule)}
             for rule in rules
         ],
     }
-    run = {
-        "tool": {"driver": driver},
-        "columnKind": "unicodeCodePoints",
-        "results": [_result(f, reason, rules[f.rule]) for f, reason in findings],
-    }
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": []}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(finding: Finding, reason: str | None, index: int) -> dict[str, Any]:
+def _result(finding: Finding, reason: str | None, rules: Mapping[str, int]) -> dict[str, Any]:
     region = {"startLine": finding.line, "startColumn": finding.column}
     if finding.end_line:
         region |= {"endLine": finding.end_line, "endColumn": finding.end_column}
@@ -71,7 +68,7 @@ def _result(finding: Finding, reason: str | None, index: int) -> dict[str, Any]:
         ]
     result: dict[str, Any] = {
         "ruleId": finding.rule,
-        "ruleIndex": index,
+        "ruleIndex": rules[finding.rule],
         "level": _LEVELS[finding.severity],
         "message": {"text": said},
         "locations": [location],

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 
 def lines(report: Report) -> Iterator[str]:
-    files = report.by_file()
     yield "TAP version 13"
-    yield f"1..{len(files)}"
-    for number, (file, found) in enumerate(files.items(), 1):
+    yield f"1..{sum(1 for _ in report.by_file())}"
+    for number, (file, found) in enumerate(report.by_file(), 1):
         failed = any(f.severity == "error" for f in found)
         # A # would begin a directive.
         name = printable(file).replace("\\", "\\\\").replace("#", "\\#")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from reconciler.gitops.source.contents import LARGEST_FILE
 from reconciler.gitops.source.git import links
 from reconciler.gitops.source.git.command import GitError
-from reconciler.gitops.source.scan import LARGEST_FILE
 from reconciler.gitops.source.selection import Selection, is_built
 from reconciler.gitops.source.snapshot import File, Problem
 

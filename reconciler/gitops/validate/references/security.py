@@ -9,40 +9,39 @@ from reconciler.api.objects import labels_of
 from reconciler.gitops.validate.pods import pod_spec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from reconciler.gitops.finding import Finding
-    from reconciler.gitops.render import Document
     from reconciler.gitops.validate.references.reference import Facts
+    from reconciler.gitops.validate.references.survey import Survey
 
 
-def check_pod_security(
-    documents: Sequence[Document], facts: Sequence[Facts | None]
-) -> Iterator[Finding]:
-    """Yield Pods and templates that ask for more than their Namespace's level.
+class PodSecurity:
+    """The Namespaces of a set that refuse Pods."""
 
-    A template is a warning: a cluster takes the workload, and only its Pods are refused.
-    """
-    labelled = {
-        fact.key.name: labels_of(document.object)
-        for document, fact in zip(documents, facts, strict=True)
-        if fact is not None
-        and fact.key.kind == "Namespace"
-        and pod_security.ENFORCE in labels_of(document.object)
-    }
-    if not labelled:
-        return
-    for document, fact in zip(documents, facts, strict=True):
-        if fact is None or fact.key.namespace not in labelled:
-            continue
+    def __init__(self, survey: Survey) -> None:
+        self._judged = survey.judged
+        self._labelled: dict[str, dict[str, str]] = {}
+        for number in survey.sound_namespaces:
+            obj = self._judged.document(number).object
+            if pod_security.ENFORCE in labels_of(obj):
+                self._labelled[obj["metadata"]["name"]] = labels_of(obj)
+
+    def check(self, number: int, facts: Facts) -> Iterator[Finding]:
+        """Yield a Pod or template that asks for more than its Namespace's level.
+
+        A template is a warning: a cluster takes the workload, and only its Pods are refused.
+        """
+        level = self._labelled.get(facts.key.namespace)
+        if level is None:
+            return
+        document = self._judged.document(number)
         found = pod_spec_of(document.object)
         if found is None:
-            continue
+            return
         path, spec = found
-        if why := pod_security.refusal(spec, labelled[fact.key.namespace], "privileged"):
-            is_pod = fact.key.kind == "Pod"
-            told = (
-                f"Namespace {fact.key.namespace} refuses {'it' if is_pod else 'its Pods'}: it {why}"
-            )
+        if why := pod_security.refusal(spec, level, "privileged"):
+            is_pod = facts.key.kind == "Pod"
+            told = f"Namespace {facts.key.namespace} refuses {'it' if is_pod else 'its Pods'}: it {why}"
             severity = "error" if is_pod else "warning"
             yield document.finding("reference/pod-security", severity, told, path)

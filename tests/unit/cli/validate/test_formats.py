@@ -12,6 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from reconciler.cli.validate import command, formats
+from reconciler.cli.validate.findings import ordered
 from reconciler.cli.validate.report import Report
 from reconciler.gitops.finding import Finding, ObjectName
 from reconciler.gitops.ignores import Ignored
@@ -29,7 +30,7 @@ FINDINGS = (
 )  # fmt: skip
 TEXTS = {"a,b:c/web #1.yaml": "a:\n\t  wrong\nb: 1\n", "t.yaml.j2": ""}
 REPORT = Report(
-    ("a,b:c/web #1.yaml", "sound.yaml", "t.yaml.j2"), 4, FINDINGS,
+    ("a,b:c/web #1.yaml", "sound.yaml", "t.yaml.j2"), 4, ordered(FINDINGS),
     (Ignored(FINDINGS[1]._replace(line=9), "we know"),), lambda file: TEXTS[file],
 )  # fmt: skip
 
@@ -43,6 +44,22 @@ def test_json_lines_are_the_findings_and_the_counts() -> None:
     assert findings == [f.to_json() for f in FINDINGS]
     assert last["summary"] == json.loads("\n".join(written("json")))["summary"]
     assert last["summary"]["ignored"] == 1
+
+
+def test_json_in_pieces_is_the_json_of_the_whole() -> None:
+    for report in (REPORT, REPORT._replace(findings=ordered([]))):
+        whole = {"summary": report.summary, "findings": [f.to_json() for f in report.findings]}
+        assert "\n".join(written("json", report)) == json.dumps(whole, indent=2)
+        log = "\n".join(written("sarif", report))
+        assert log == json.dumps(json.loads(log), indent=2)
+
+
+def test_a_finding_about_what_is_no_file_stands_behind_the_files() -> None:
+    told = ordered(f._replace(file=name) for f in FINDINGS[:1] for name in ("a", "sound.yaml", "z"))
+    files = REPORT._replace(findings=told).by_file()
+    assert [(file, len(found)) for file, found in files] == [
+        ("a,b:c/web #1.yaml", 0), ("sound.yaml", 1), ("t.yaml.j2", 0), ("a", 1), ("z", 1),
+    ]  # fmt: skip
 
 
 def test_a_finding_as_json_says_everything_that_is_known() -> None:
@@ -168,7 +185,7 @@ def test_sarif_keeps_to_its_schema() -> None:
 
 def test_fingerprints_stay_while_lines_move() -> None:
     def prints(findings: tuple[Finding, ...]) -> list[Any]:
-        log = json.loads("\n".join(written("sarif", REPORT._replace(findings=findings))))
+        log = json.loads("\n".join(written("sarif", REPORT._replace(findings=ordered(findings)))))
         return [r["partialFingerprints"] for r in log["runs"][0]["results"]]
 
     moved = tuple(f._replace(line=f.line + 5, end_line=f.line + 5) for f in FINDINGS)
@@ -191,11 +208,11 @@ def test_the_caret_stands_right_under_wide_letters_and_in_long_lines() -> None:
     text = "名前: " + "x" * 300 + " culprit"
     column = text.index("culprit") + 1
     finding = Finding("a/b", "error", "m", "f", 1, column, end_line=1, end_column=column + 7)
-    report = REPORT._replace(findings=(finding,), text=lambda _: text)
+    report = REPORT._replace(findings=ordered([finding]), text=lambda _: text)
     shown, caret = written("human", report)[3:5]
     assert shown[caret.index("^") :] == "culprit"
     finding = finding._replace(column=5, end_column=8)
-    shown, caret = written("human", report._replace(findings=(finding,)))[3:5]
+    shown, caret = written("human", report._replace(findings=ordered([finding])))[3:5]
     assert caret == "  |       ^^^"
     assert shown.startswith("1 | 名前: xxx")
 
@@ -205,7 +222,7 @@ def test_a_secrets_value_is_not_shown() -> None:
     finding = Finding(
         "a/b", "error", "m", "f", 2, 5, object=secret, path="/data/k", end_line=2, end_column=11
     )
-    report = REPORT._replace(findings=(finding,), text=lambda _: "data:\n  k: hunter2\n")
+    report = REPORT._replace(findings=ordered([finding]), text=lambda _: "data:\n  k: hunter2\n")
     assert "hunter" not in "\n".join(written("human", report))
 
 
@@ -215,7 +232,9 @@ def test_markdown_keeps_strangers_words_as_words() -> None:
     row = next(line for line in text.splitlines() if "50%" in line)
     assert row.count("|") == 5
     assert "&#124;" in row
-    many = REPORT._replace(findings=FINDINGS * 1000)
+    many = REPORT._replace(
+        findings=ordered(f._replace(line=n) for f in FINDINGS for n in range(1000))
+    )
     assert len("\n".join(written("markdown", many))) < 1024 * 1024
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from reconciler.cli.validate import formats
+from reconciler.cli.validate.findings import ordered
 from reconciler.cli.validate.report import Report
 from reconciler.gitops.finding import DOCS, Finding
 from reconciler.gitops.validate.catalogue import RULES
@@ -22,7 +23,7 @@ def anchors() -> set[str]:
 
 def test_every_rule_has_its_heading_and_sarif_leads_there() -> None:
     findings = tuple(Finding(rule, "error", "m", "a.yaml", 1, 1) for rule in RULES)
-    report = Report(("a.yaml",), 1, findings, (), lambda _: "")
+    report = Report(("a.yaml",), 1, ordered(findings), (), lambda _: "")
     sarif = json.loads("\n".join(formats.lines("sarif", report)))
     links = {r["helpUri"] for r in sarif["runs"][0]["tool"]["driver"]["rules"]}
     assert len(links) == len(RULES)

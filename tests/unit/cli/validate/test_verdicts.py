@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.cli.validate import blocks, making, records
 from reconciler.cli.validate import cache as caching
-from reconciler.cli.validate import load, records
 from reconciler.cli.validate.cache import VerdictCache
-from reconciler.cli.validate.load import Checked, Options, Read, check, read_path
+from reconciler.cli.validate.check import Checked, check
+from reconciler.cli.validate.load import Options, Read, read_path
 from tests.unit.cli.line import reconciler
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def looked(read: Sequence[Read], **options: object) -> Checked:
-    return check(read, Options(), **options)._replace(verdicts=())  # type: ignore[arg-type]
+    return check(read, Options(), **options)._replace(judged=None)  # type: ignore[arg-type]
 
 
 @settings(
@@ -190,13 +191,13 @@ def test_where_nothing_can_be_kept_nothing_fails(manifests: list[Read], tmp_path
 def test_several_processes_give_the_same_as_one(
     manifests: list[Read], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "_CHUNK", 1)
+    monkeypatch.setattr(blocks, "FILES", 1)
     assert looked(manifests, jobs=3) == looked(manifests, jobs=1)
 
 
 @pytest.mark.parametrize("form", ["text", "json", "sarif", "human"])
 def test_whatever_is_known_and_held_and_however_many_look_the_bytes_are_the_same(
-    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, form: str
 ) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
@@ -214,9 +215,8 @@ def test_whatever_is_known_and_held_and_however_many_look_the_bytes_are_the_same
     assert told() == first
     (folder / "sound-1.yaml").touch()
     assert told() == first
-    monkeypatch.setattr(load, "HELD", 1000)
-    assert told() == first
-    assert told("--no-cache", "--jobs", "2") == first
+    (folder / "sound-1.yaml").write_text(CONTENTS["sound"] % "other")
+    assert told("--jobs", "2") == told("--no-cache") == told()
 
 
 def test_a_definition_that_is_known_already_still_says_what_its_kind_may_be(tmp_path: Path) -> None:
@@ -234,8 +234,8 @@ def test_what_a_process_that_died_leaves_is_done(
     manifests: list[Read], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = looked(manifests, jobs=1)
-    monkeypatch.setattr(records, "_CHUNK", 1)
-    monkeypatch.setattr(records, "dumps", None)  # in the children alone: they end in the middle
+    monkeypatch.setattr(blocks, "FILES", 1)
+    monkeypatch.setattr(making, "dumps", None)  # in the children alone: they end in the middle
     assert looked(manifests, jobs=3) == first
 
 

@@ -13,7 +13,9 @@ import pytest
 from reconciler.clock import SystemClock
 from reconciler.errors import SourceError
 from reconciler.gitops.source import DirectorySource
-from reconciler.gitops.source.scan import LARGEST_FILE, Scanner
+from reconciler.gitops.source.contents import LARGEST_FILE
+from reconciler.gitops.source.listing import Listing
+from reconciler.gitops.source.scan import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,19 +71,46 @@ def test_an_unchanged_directory_gives_the_same_snapshot(tmp_path: Path) -> None:
     assert not scanner.scan().problems
 
 
-def test_what_is_not_held_in_memory_is_read_again_and_is_what_it_was(tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
-        (tmp_path / f"{name}.yaml").write_text(f"file: {name}")
-    all_held, found = Scanner(tmp_path).scan(), Scanner(tmp_path, held=0).scan()
-    assert found == all_held
-    assert [f.data for f in found.files.values()] == [f.data for f in all_held.files.values()]
-    assert [f.size for f in found.files.values()] == [7, 7, 7]
+def test_what_is_listed_is_read_when_it_is_asked_for_and_stays_what_it_was(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b", "c", "a", "deep/d"):
+        (tmp_path / f"{name}.yaml").write_text(f"file: {name[-1]}")
+    (tmp_path / "link.yaml").symlink_to("a.yaml")
+    (tmp_path / "out.yaml").symlink_to("/etc/hostname")
+    held, found = Scanner(tmp_path).scan(), Scanner(tmp_path, listed=True).scan()
+    assert isinstance(found.files, Listing)
+    assert list(found.files) == list(held.files)
+    assert dict(found.files) == held.files
+    assert [f.data for f in found.files.values()] == [f.data for f in held.files.values()]
+    assert [found.files.size(path) for path in found.files] == [7] * 5
+    assert found.problems == held.problems
+    assert "d.yaml" not in found.files
     (tmp_path / "b.yaml").write_text("file: x")
     (tmp_path / "c.yaml").unlink()
     with pytest.raises(SourceError, match=r"b\.yaml was changed while"):
         _ = found.files["b.yaml"].data
     with pytest.raises(SourceError, match=r"c\.yaml: No such file"):
         _ = found.files["c.yaml"].data
+
+
+def test_what_another_process_read_of_a_listed_file_is_what_it_is_from_then_on(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.yaml").write_text("file: a")
+    here, there = (Scanner(tmp_path, listed=True).scan().files for _ in range(2))
+    assert isinstance(here, Listing)
+    here.learn("a.yaml", bytes.fromhex(there["a.yaml"].digest))
+    assert here["a.yaml"].data == b"file: a"
+    with pytest.raises(SourceError, match=r"a\.yaml was changed while"):
+        here.learn("a.yaml", bytes(32))
+
+
+def test_a_listed_file_that_nobody_may_read_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("file: a")
+    (tmp_path / "a.yaml").chmod(0)
+    if os.access(tmp_path / "a.yaml", os.R_OK):
+        pytest.skip("who may do everything reads everything")
+    assert Scanner(tmp_path, listed=True).scan() == Scanner(tmp_path).scan()._replace(revision="")
 
 
 def test_links_inside_are_followed_and_links_outside_are_problems(tmp_path: Path) -> None:
