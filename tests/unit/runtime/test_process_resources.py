@@ -106,6 +106,28 @@ async def test_a_fork_bomb_ends_at_its_limit(
     assert not running(PYTHON, "-S", "-c", bomb)
 
 
+async def test_processes_that_fork_as_fast_as_they_are_killed_are_ended(
+    narrow: ProcessRuntime, tmp_path: Path, enforced: set[str]
+) -> None:
+    """Each of them fills the gap that a killed one leaves, in a session of its own."""
+    needs(enforced, "pids")
+    bomb = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "while True:\n"
+        "    try:\n"
+        "        if os.fork() == 0: os.setsid()\n"
+        "    except OSError: time.sleep(0.001)\n"
+    )
+    container = await run(narrow, tmp_path, shell("", command=(PYTHON, "-S", "-c", bomb)))
+    async with asyncio.timeout(50):
+        while len(running(PYTHON, "-S", "-c", bomb)) < FEW // 2:
+            await asyncio.sleep(0.05)
+    await narrow.stop_container(container, 0)
+    assert (await ended(narrow, container)).exit_code == 137
+    assert not running(PYTHON, "-S", "-c", bomb)
+
+
 async def test_what_is_used_is_told_while_it_runs(runtime: ProcessRuntime, tmp_path: Path) -> None:
     """With groups and without, a container's CPU time grows as it works, and its memory is what it holds."""
     work = "x = bytearray(40 << 20)\nwhile True: pass"

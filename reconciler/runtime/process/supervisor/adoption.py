@@ -21,10 +21,11 @@ def adopt(record: Record, containers: Containers, loop: Loop) -> None:
     """Go on with a container that is recorded as running: it may have ended meanwhile."""
     containers.attach(record)
     who = record.get("process") or {}
-    if not records.lives(who):
+    try:
+        pidfd = os.pidfd_open(who["pid"])
+    except (OSError, KeyError):
         containers.finish(record, None)
         return
-    pidfd = os.pidfd_open(who["pid"])
     if not records.lives(who):  # its number was taken again before it was held
         os.close(pidfd)
         containers.finish(record, None)

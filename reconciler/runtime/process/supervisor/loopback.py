@@ -46,6 +46,7 @@ class LoopbackNetwork:
         self.pods = ipaddress.IPv4Network(pods)
         self.services = ipaddress.IPv4Network(services)
         self.problem = problem
+        self._path = path
         self._pool = addresses.Pool(self.pods)
         self._origin = origin.name_of(path.parent)
         record = records.read(path)
@@ -82,4 +83,5 @@ class LoopbackNetwork:
 
     def end(self) -> None:
         """End the holder."""
-        os.kill(self.holder, signal.SIGKILL)
+        # It may be an earlier supervisor's child, and have ended.
+        records.send(records.read(self._path).get("holder") or {}, signal.SIGKILL)

@@ -7,7 +7,10 @@ import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
@@ -20,6 +23,13 @@ def start_time(pid: int) -> int:
         return 0
     fields = stat.rpartition(")")[2].split()
     return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def pids() -> list[int]:
+    """Return the processes of the host, as far as they are to be seen from here, but for this one."""
+    # Strings, not Paths: there may be thousands.
+    found = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
+    return [pid for pid in found if pid != os.getpid()]
 
 
 def identity(pid: int) -> dict[str, Any]:
@@ -39,15 +49,32 @@ def lives(who: dict[str, Any]) -> bool:
 
 def send(who: dict[str, Any], number: signal.Signals | int) -> None:
     """Signal the very process that was recorded, and none that has its number now; it may be gone."""
+    if who:
+        _signal(int(who["pid"]), number, lambda: lives(who))
+
+
+def kill(pid: int, belongs: Callable[[int], bool]) -> bool:
+    """Kill a process that belongs; returns whether there was one, that is no zombie.
+
+    It is held before it is asked for (``belongs`` looks into /proc; its ``OSError`` is a no): a process that has the number
+    by then because the one that was found has ended is never hit.
+    """
+    return _signal(pid, signal.SIGKILL, lambda: belongs(pid) and start_time(pid) > 0)
+
+
+def _signal(pid: int, number: signal.Signals | int, is_meant: Callable[[], bool]) -> bool:
     try:
-        descriptor = os.pidfd_open(who["pid"])
-    except (OSError, KeyError):
-        return
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return False
     try:
-        if lives(who):
-            signal.pidfd_send_signal(descriptor, number)
-    except ProcessLookupError:
-        pass
+        if not is_meant():
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except OSError:  # it has ended meanwhile
+        return False
+    else:
+        return True
     finally:
         os.close(descriptor)
 

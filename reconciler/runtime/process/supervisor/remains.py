@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ from . import records
 from .members import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 #: A holder is known by this variable: ``ORIGIN:SANDBOX``; of the node's network it is ``ORIGIN:``.
 HOLDER = "RECONCILER_HOLDER"
@@ -38,22 +36,18 @@ def end(origin: str, sandboxes: Collection[str] | None = None) -> None:
         holders = tuple(mark(origin, s).encode() + b"\0" for s in sandboxes)
         containers = tuple(f"{MARK}={s}-".encode() for s in sandboxes)
     own = os.readlink("/proc/self/ns/uts")  # noqa: PTH115
-    found = ((pid, _uts(pid)) for pid in _pids() if _is_marked(pid, holders))
-    spaces = {uts for _, uts in found} - {own, ""}
+    spaces = {_uts(pid) for pid in records.pids() if _is_marked(pid, holders)} - {own, ""}
+
+    def remains(pid: int) -> bool:
+        return _uts(pid) in spaces or _is_marked(pid, holders + containers)
+
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        alive = [
-            pid
-            for pid in _pids()
-            if (_uts(pid) in spaces or _is_marked(pid, holders + containers))
-            and records.start_time(pid)
-        ]
-        if not alive:
+        # Looked at before it is held, too: most processes of a host are none of ours.
+        if not sum(remains(pid) and records.kill(pid, remains) for pid in records.pids()):
             return
-        for pid in alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        # Killed is not gone yet: what is looked at too soon is killed again, to no harm.
+        # Killed is not gone yet: what is looked at too soon is killed again, to no harm. Nobody is served meanwhile:
+        # nothing may start before what is lost has ended.
         time.sleep(0.005)
 
 
@@ -65,13 +59,6 @@ def _is_marked(pid: int, marks: tuple[bytes, ...]) -> bool:
     except OSError:
         return False
     return any(found.startswith(m) or b"\0" + m in found for m in marks)
-
-
-def _pids() -> Iterator[int]:
-    own = os.getpid()
-    for name in os.listdir("/proc"):  # noqa: PTH208 - as above
-        if name.isdigit() and int(name) != own:
-            yield int(name)
 
 
 def _uts(pid: int) -> str:
