@@ -22,7 +22,10 @@ START_SECONDS = 30.0
 
 
 def daemon_pid(state_dir: Path) -> int | None:
-    """Return the process id of the daemon that holds a state directory; None where none does."""
+    """Return the process id of the daemon that holds a state directory; None where none does.
+
+    Raises ``ReconcilerError`` where that is not to be seen.
+    """
     try:
         with (state_dir / "daemon.lock").open() as file:
             try:
@@ -30,20 +33,23 @@ def daemon_pid(state_dir: Path) -> int | None:
             except BlockingIOError:
                 text = file.read().split()
                 return int(text[0]) if text and text[0].isdigit() else 0
+    except PermissionError as error:
+        # Not "none": whoever believes that would start another one.
+        raise ReconcilerError(f"cannot read {error.filename}: {error.strerror}") from error
     except OSError:
         return None
     return None
 
 
 def is_running(state_dir: Path) -> bool:
-    """Whether a daemon holds the state directory."""
+    """Whether a daemon holds the state directory. Raises ``ReconcilerError`` where that is not to be seen."""
     return daemon_pid(state_dir) is not None
 
 
 def ensure(settings: Settings, options: Options) -> None:
     """Start a daemon in the background unless one runs; returns when it answers.
 
-    Raises ``ReconcilerError`` with the last lines of its log when it does not come up.
+    Raises ``ReconcilerError`` with the last line of its log when it does not come up.
     """
     if is_running(settings.state_dir):
         return
@@ -55,8 +61,12 @@ def ensure(settings: Settings, options: Options) -> None:
         *options.flags.argv(),
     ]  # fmt: skip
     log_path = settings.state_dir / "daemon.log"
-    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    before = log_path.stat().st_size
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(log_path, flags, 0o600)
+    except OSError as error:
+        raise ReconcilerError(f"cannot write {log_path}: {error.strerror}") from error
+    before = os.fstat(descriptor).st_size
     with os.fdopen(descriptor, "ab") as log:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -170,6 +171,12 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
+#: Errors of files for which the host, or whoever owns it, is to be asked.
+_OF_THE_HOST = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG,
+}  # fmt: skip
+
+
 def _first(error: BaseException) -> BaseException:
     """Return the first error of a group of tasks that failed together."""
     while isinstance(error, BaseExceptionGroup):
@@ -183,12 +190,12 @@ def _fail(error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(error)
-    if not isinstance(error, ReconcilerError):
-        if isinstance(error, KeyboardInterrupt):
-            return 130
-        told: Any = (
-            f"{type(error).__name__}: {error} (this is a fault of reconciler; -vv shows where)"
-        )
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, OSError) and error.errno in _OF_THE_HOST and error.filename:
+        told: Any = f"{error.filename}: {error.strerror}"
+    elif not isinstance(error, ReconcilerError):
+        told = f"{type(error).__name__}: {error} (this is a fault of reconciler; -vv shows where)"
     else:
         told = error
     click.echo(f"error: {' '.join(str(told).split())}", err=True)

@@ -37,7 +37,9 @@ def format_of(state_dir: Path) -> int:
         text = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         return 1
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise StoreError(f"cannot read {path}: {error}") from error
     if not text.isdecimal() or int(text) < 1:
         raise StoreError(f"{path} holds {text[:20]!r}: expected a number; restore a backup")

@@ -87,7 +87,10 @@ def main(state: str, encoded: str) -> None:
     path = socket_path(state_dir, "proxy")
     with contextlib.suppress(OSError):
         namespaces.set_title("reconciler-prx")
-    report = detach(state_dir / "proxy.log")
+    try:
+        report = detach(state_dir / "proxy.log")
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

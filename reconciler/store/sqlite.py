@@ -261,7 +261,8 @@ class SqliteStore:
             return StoreError(
                 f"{self._path} is corrupt ({error}): restore a backup, or move it away"
             )
-        return StoreError(f"{self._path}: {error}")
+        said = error.strerror if isinstance(error, OSError) else error
+        return StoreError(f"{self._path}: {said}")
 
 
 def snapshot(source: Path, target: Path) -> None:

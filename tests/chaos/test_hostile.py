@@ -15,6 +15,7 @@ import pytest
 from reconciler.clock import SystemClock
 from reconciler.errors import RuntimeFailure
 from reconciler.runtime.process import ProcessRuntime
+from reconciler.runtime.process.supervisor.resources import name_of
 from tests.chaos.site import Site, eventually
 from tests.unit.runtime.running import ended, pod, shell
 
@@ -171,6 +172,7 @@ async def test_a_thousand_restarts_leave_nothing_behind(tmp_path: Path) -> None:
     try:
         sandbox = await runtime.run_pod_sandbox(pod(tmp_path))
         pid = (await runtime._connection.call("info"))["pid"]
+        groups = name_of(tmp_path / "runtime")
 
         async def crash(attempt: int) -> None:
             config = shell("exit 1", attempt=attempt, log_path=f"main/{attempt}.log")
@@ -180,10 +182,10 @@ async def test_a_thousand_restarts_leave_nothing_behind(tmp_path: Path) -> None:
             await runtime.remove_container(container)
 
         def left() -> tuple[int, int, int, int]:
-            groups = sum(1 for _ in Path("/sys/fs/cgroup").glob(f"**/reconciler-*/{sandbox.id}-*"))
+            held = sum(1 for _ in Path("/sys/fs/cgroup").glob(f"**/{groups}/*"))
             records = len(list((tmp_path / "runtime/containers").iterdir()))
             threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
-            return len(list(Path(f"/proc/{pid}/fd").iterdir())), threads, records, groups
+            return len(list(Path(f"/proc/{pid}/fd").iterdir())), threads, records, held
 
         for attempt in range(100):
             await crash(attempt)

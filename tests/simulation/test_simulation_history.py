@@ -8,6 +8,7 @@ from reconciler.api import kinds
 from reconciler.clock import run_virtual
 from reconciler.errors import Forbidden
 from reconciler.gitops.engine import OutcomeKind
+from reconciler.gitops.history import HistoryError, MemoryHistory
 from reconciler.gitops.source import Commit
 from tests.simulation.applications import REFUSED, Cluster, config, deployment, refuse
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
 def commit(author: str, message: str) -> Commit:
     return Commit("c0ffee", author, f"{author}@example.org", 1_700_000_000, message, "main", "")
+
+
+class Closing(MemoryHistory):
+    """A history that nobody may read while it ``is_closed``; writing is allowed."""
+
+    is_closed = False
+
+    def records(self, app: str) -> list[Record]:
+        if self.is_closed:
+            raise HistoryError("Permission denied")
+        return super().records(app)
 
 
 async def three_revisions(cluster: Cluster) -> list[Record]:
@@ -79,6 +91,30 @@ def test_records_are_kept_by_count_and_the_last_healthy_one_always() -> None:
             await cluster.registry.delete(kinds.APPLICATION, "app")
             await cluster.settle()
             assert cluster.history.records("app") == [], "they go with the Application"
+
+    run_virtual(story())
+
+
+def test_a_history_that_cannot_be_read_for_a_while_holds_up_no_sync_and_loses_nothing() -> None:
+    """A restart comes upon it: what is there is not known then, and not replaced either."""
+
+    async def story() -> None:
+        cluster = Cluster()
+        cluster.history = history = Closing()
+        async with cluster.running():
+            before = await three_revisions(cluster)
+            history.is_closed = True
+            await cluster.restart()
+            cluster.source("app").write(a=config("a", "4"))
+            await cluster.settle()
+            assert await cluster.values() == {"a": "4"}
+            assert await cluster.sync() == "Synced"
+            history.is_closed = False
+            cluster.source("app").write(a=config("a", "5"))
+            await cluster.settle()
+            *kept, last = history.records("app")
+            assert kept == before
+            assert (last.id, last.result) == (5, "Succeeded")
 
     run_virtual(story())
 

@@ -32,9 +32,16 @@ class Recording:
         self._set_of: tuple[Reading, str] | None = None
 
     async def records(self, uid: str) -> list[Record]:
-        """Return the records of this very Application; those of a former one of its name are forgotten."""
+        """Return the records of this very Application; those of a former one of its name are forgotten.
+
+        Empty while they cannot be read: nothing that runs depends on them.
+        """
         if self._records is None:
-            found = await self._shared.aside(lambda: self._shared.history.records(self._name))
+            try:
+                found = await self._shared.aside(lambda: self._shared.history.records(self._name))
+            except HistoryError as error:
+                log.warning("history", application=self._name, error=str(error))
+                return []
             if any(r.uid != uid for r in found):
                 await self._shared.aside(lambda: self._shared.history.drop(self._name))
                 found = []
@@ -68,6 +75,8 @@ class Recording:
     async def add(self, record: Record, retention: Retention, pinned: int) -> None:
         """Keep a record, or put it in the place of its earlier form; ``pinned`` is one that is in use."""
         records = [r for r in await self.records(record.uid) if r.id != record.id]
+        if self._records is None:  # what is there and cannot be read is not replaced
+            return
         records = sorted([*records, record], key=lambda r: r.id)
         keep = kept(
             records, count=retention.syncs, seconds=retention.seconds,

@@ -45,7 +45,7 @@ class FileHistory:
 
     def records(self, app: str) -> list[Record]:
         found = []
-        for path in sorted(self._folder(app, "records").glob("*.json")):
+        for path in _listed(self._folder(app, "records")):
             try:
                 found.append(Record.from_json(json.loads(path.read_bytes())))
             except (OSError, ValueError, KeyError, TypeError) as error:
@@ -71,7 +71,7 @@ class FileHistory:
         # Of addresses, not of digests: from those a Secret's short value could be guessed.
         digest = set_digest(rows)
         path = self._folder(app, "sets") / f"{digest}.json"
-        if not path.exists():
+        if path not in _listed(path.parent):
             # The checksum tells a set that was changed, or is cut short, from the one that was applied.
             self._write(path, {"objects": rows, "checksum": _checksum(rows)})
         return digest
@@ -97,12 +97,12 @@ class FileHistory:
             if record.id not in wanted:
                 _unlink(self._folder(app, "records") / f"{record.id:08}.json")
         named = {r.set for r in records if r.id in wanted}
-        sets = self._folder(app, "sets")
-        gone = [p for p in sets.glob("*.json") if p.stem not in named]
+        sets = _listed(self._folder(app, "sets"))
+        gone = [p for p in sets if p.stem not in named]
         if not gone:
             return
         used: set[str] = set()
-        for path in sets.glob("*.json"):
+        for path in sets:
             if path.stem in named:
                 used.update(json.loads(path.read_bytes())["objects"])
         for path in gone:
@@ -127,7 +127,8 @@ class FileHistory:
     def _addresses(self, app: str) -> set[str]:
         """Return what is kept of an Application; looked for once."""
         if app not in self._kept:
-            self._kept[app] = {p.name for p in self._folder(app, "objects").glob("*/*")}
+            folders = _listed(self._folder(app, "objects"), "")
+            self._kept[app] = {path.name for folder in folders for path in _listed(folder, "")}
         return self._kept[app]
 
     def _folder(self, app: str, part: str) -> Path:
@@ -153,6 +154,17 @@ class FileHistory:
             temporary.replace(path)
         except OSError as error:
             raise HistoryError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _listed(folder: Path, suffix: str = ".json") -> list[Path]:
+    """Return the paths in a folder, in order; none where it is not there. Raises ``HistoryError`` where it cannot be read."""
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - `glob` says nothing of a folder that is closed
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise HistoryError(f"cannot read {folder}: {error.strerror}") from error
+    return [folder / n for n in names if n.endswith(suffix) and not n.startswith(".")]
 
 
 def _checksum(rows: list[str]) -> str:

@@ -21,7 +21,10 @@ class History(Protocol):
     """Records and rendered sets of Applications, by their names. Plain calls that block: the engine runs them aside."""
 
     def records(self, app: str) -> list[Record]:
-        """Return an Application's records, the oldest first; one that cannot be read is left out."""
+        """Return an Application's records, the oldest first; one that cannot be read is left out.
+
+        Raises ``HistoryError`` where it cannot be said which there are.
+        """
         ...
 
     def put_record(self, app: str, record: Record) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+import structlog
+
 from reconciler.api import kinds
 from reconciler.api.objects import name_of
 from reconciler.errors import ApiError, SourceError
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from reconciler.gitops.source.git.spec import SecretRef
     from reconciler.gitops.source.git.verify import Keys
     from reconciler.gitops.source.snapshot import Source
+
+log = structlog.get_logger(__name__)
 
 #: So many repositories of one server are asked or read at once: a dead server holds up its own alone.
 PARALLEL = 4
@@ -116,9 +120,17 @@ class Sources:
             self._gone.set()
 
     def _listed(self) -> list[Path]:
-        if not self._directory.is_dir():
+        try:
+            return [entry for entry in self._directory.iterdir() if entry.is_dir()]
+        except FileNotFoundError:
             return []
-        return [entry for entry in self._directory.iterdir() if entry.is_dir()]
+        except OSError as error:
+            log.warning(
+                "clones that nobody wants are kept",
+                directory=str(self._directory),
+                error=error.strerror,
+            )
+            return []
 
     def _git(self, app: Object, given: Any, *, everything: bool) -> Source:
         spec = git.parse(given)

@@ -64,11 +64,17 @@ class Connection:
             raise RuntimeFailure(f"the supervisor of {self._state} does not answer")
 
     async def _connect(self) -> bool:
+        path = socket_path(self._state)
         sock = socket.socket(socket.AF_UNIX)
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
         try:
-            await loop.sock_connect(sock, str(socket_path(self._state)))
+            await loop.sock_connect(sock, str(path))
+        except PermissionError as error:
+            sock.close()  # there may be one: another would not be let in, and could not be reached
+            raise RuntimeFailure(
+                f"the supervisor cannot be reached: {error.strerror} ({path})"
+            ) from error
         except OSError:
             sock.close()
             return False

@@ -32,10 +32,11 @@ class Report:
 def detach(log: Path) -> Report:
     """Go on in a session of one's own with ``log`` for output; the first process ends when the second reports.
 
-    The first one prints the pid of the second.
+    The first one prints the pid of the second. Raises ``OSError`` where the log cannot be written.
 
     To be called before anything else runs: no thread, no loop.
     """
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     report, mine = os.pipe()
     if child := os.fork():
         os.close(mine)
@@ -51,7 +52,6 @@ def detach(log: Path) -> Report:
     os.setsid()
     os.chdir("/")
     null = os.open("/dev/null", os.O_RDWR)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number, descriptor in ((0, null), (1, output), (2, output)):
         os.dup2(descriptor, number)
     for descriptor in (null, output):

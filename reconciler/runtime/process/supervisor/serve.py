@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import struct
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,12 +191,20 @@ def _make_directories(root: Path) -> None:
         (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
+def _said(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}"
+
+
 def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
     """Serve a state directory, unless another one does."""
     os.umask(0o077)
     root = Path(state)
-    _make_directories(root)
-    report = detach(root / "supervisor.log")
+    try:
+        _make_directories(root)
+        report = detach(root / "supervisor.log")
+    except OSError as error:
+        sys.exit(_said(error))
     try:
         lock = os.open(root / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -214,8 +223,7 @@ def main(state: str, address: str, pod_cidr: str, service_cidr: str) -> None:
         supervisor = Supervisor(root, door, pod_cidr, service_cidr)
         door.open()
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        report.failed(f"{error.strerror or error}{where}")
+        report.failed(_said(error))
     except Exception as error:  # noqa: BLE001 - who waits for this is to hear why
         traceback.print_exc()
         report.failed(repr(error))

@@ -64,6 +64,22 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> History:
     return FileHistory(tmp_path) if request.param == "files" else MemoryHistory()
 
 
+@pytest.mark.parametrize("part", ["", "shop", "shop/records", "shop/objects", "shop/sets"])
+def test_a_history_that_cannot_be_read_says_so(tmp_path: Path, part: str) -> None:
+    """Whatever lies in its way: here a file in a folder's place, which holds root up too."""
+    place = tmp_path / "history" / part
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("")
+
+    def use() -> None:
+        history = FileHistory(tmp_path)
+        history.put_set("shop", by_digest(config("a")))
+        history.records("shop")
+
+    with pytest.raises(HistoryError, match=f"cannot (read|write) {tmp_path}"):
+        use()
+
+
 def test_what_was_put_is_found_again(history: History) -> None:
     one = history.put_set("shop", by_digest(config("a"), secret()))
     history.put_record("shop", record(1, one, health=""))
