@@ -117,7 +117,7 @@ async def test_processes_that_fork_as_fast_as_they_are_killed_are_ended(
         "while True:\n"
         "    try:\n"
         "        if os.fork() == 0: os.setsid()\n"
-        "    except OSError: time.sleep(0.001)\n"
+        "    except OSError: time.sleep(0.02)\n"
     )
     container = await run(narrow, tmp_path, shell("", command=(PYTHON, "-S", "-c", bomb)))
     async with asyncio.timeout(50):
