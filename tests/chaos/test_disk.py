@@ -32,14 +32,6 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(state)], check=True)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with Site(tmp_path) as site:
-        site.up(wait=True)
-        site.until_converged()
-        yield site
-
-
 def fill(state: Path) -> Path:
     """Fill the disk to its last byte."""
     ballast = state / "ballast"

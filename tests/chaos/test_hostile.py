@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +17,6 @@ from reconciler.runtime.process import ProcessRuntime
 from reconciler.runtime.process.supervisor.resources import name_of
 from tests.chaos.site import Site, eventually
 from tests.unit.runtime.running import ended, pod, shell
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -32,14 +28,6 @@ spec:
   terminationGracePeriodSeconds: 1
   containers: [{{name: main, image: any:1, command: [/bin/sh, -c, {script!r}]}}]
 """
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with Site(tmp_path) as site:
-        site.up(wait=True)
-        site.until_converged()
-        yield site
 
 
 def add(site: Site, name: str, script: str) -> str:
@@ -100,7 +88,7 @@ def test_a_flood_of_output_fills_no_disk_and_holds_up_nobody(site: Site) -> None
 def test_a_workload_that_closes_its_output_costs_nothing(site: Site) -> None:
     add(site, "closed", "exec >&- 2>&- <&-; while :; do sleep 1; done")
     before = ticks(supervisor(site))
-    for _ in range(20):
+    for _ in range(8):
         site.run("get", "pods")  # some seconds: a loop that is busy would have used most of them
     assert ticks(supervisor(site)) - before < 50
     remove(site, "closed")
@@ -113,7 +101,7 @@ def test_a_supervisor_that_is_stopped_is_waited_for(site: Site) -> None:
     try:
         site.change()
         eventually(
-            lambda: "" if site.get("configmap", "settings")["data"]["revision"] == "2" else "not applied", 30
+            lambda: "" if site.get("configmap", "settings")["data"]["revision"] == str(site.revision) else "not applied", 30
         )  # fmt: skip
         assert site.steady() <= set(running)
     finally:
