@@ -8,6 +8,9 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
+#: Fixtures that tests/e2e and tests/chaos have in common.
+pytest_plugins = ["tests.machines"]
+
 # Programs that came with the packages of the tests (kubectl, sops) are found, whether the environment is activated or not.
 os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{Path(sys.executable).parent}"
 

@@ -34,11 +34,12 @@ def names(machine: Machine, namespace: str = "default", labels: str = "") -> set
     return {p["metadata"]["name"] for p in machine.pods(namespace, labels)}
 
 
-@pytest.fixture
-def shop(machine: Machine) -> Machine:
-    machine.copy("shop")
-    machine.up(machine.work / "shop")
-    return machine
+@pytest.fixture(scope="module")
+def shop(shared_machine: Machine) -> Machine:
+    """The shop, whole until ``test_editing_rolls_and_deleting_prunes``."""
+    shared_machine.copy("shop")
+    shared_machine.up(shared_machine.work / "shop")
+    return shared_machine
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -111,31 +112,6 @@ def test_shop_serves_and_keeps_its_orders(shop: Machine) -> None:
     eventually(still_there)
 
 
-def test_editing_rolls_and_deleting_prunes(shop: Machine) -> None:
-    before = names(shop, "shop", "app=frontend")
-    edit(shop.work / "shop/frontend.yaml", "The Corner Shop", "The Shop next Door")
-    eventually(lambda: "The Shop next Door" in shop.get("/")[1])
-
-    def rolled() -> bool:
-        now = names(shop, "shop", "app=frontend")
-        return len(now) == 3 and not now & before
-
-    eventually(rolled)
-
-    api = names(shop, "shop", "app=api")
-    edit(shop.work / "shop/config.yaml", "EUR", "CHF")  # a ConfigMap rolls who reads it
-    eventually(lambda: "0.50 CHF" in shop.get("/")[1])
-    eventually(
-        lambda: (
-            len(names(shop, "shop", "app=api")) == 2 and not names(shop, "shop", "app=api") & api
-        )
-    )
-
-    (shop.work / "shop/ingress.yaml").unlink()
-    eventually(lambda: shop.get("/")[0] == 404)
-    assert not shop.json("get", "ingress", "-n", "shop")["items"]
-
-
 def test_what_dies_comes_back_and_what_was_changed_by_hand_is_put_back(shop: Machine) -> None:
     victim = next(iter(names(shop, "shop", "app=frontend")))
     (pid,) = processes(victim)
@@ -164,6 +140,31 @@ def test_the_daemon_dies_and_nothing_else_does(shop: Machine) -> None:
     assert shop.get("/")[0] == 200
     log = shop.run("logs", "database-0", "-n", "shop").stdout
     assert log.count("orders in /var/lib/shop/orders.db") == 1
+
+
+def test_editing_rolls_and_deleting_prunes(shop: Machine) -> None:
+    before = names(shop, "shop", "app=frontend")
+    edit(shop.work / "shop/frontend.yaml", "The Corner Shop", "The Shop next Door")
+    eventually(lambda: "The Shop next Door" in shop.get("/")[1])
+
+    def rolled() -> bool:
+        now = names(shop, "shop", "app=frontend")
+        return len(now) == 3 and not now & before
+
+    eventually(rolled)
+
+    api = names(shop, "shop", "app=api")
+    edit(shop.work / "shop/config.yaml", "EUR", "CHF")  # a ConfigMap rolls who reads it
+    eventually(lambda: "0.50 CHF" in shop.get("/")[1])
+    eventually(
+        lambda: (
+            len(names(shop, "shop", "app=api")) == 2 and not names(shop, "shop", "app=api") & api
+        )
+    )
+
+    (shop.work / "shop/ingress.yaml").unlink()
+    eventually(lambda: shop.get("/")[0] == 404)
+    assert not shop.json("get", "ingress", "-n", "shop")["items"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Fixtures: a machine as who runs the tests, and as nobody."""
+"""Fixtures of what really runs: a machine as who runs the tests, and as nobody."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -56,9 +57,8 @@ def ordinary(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(environment / "bin/reconciler")]
 
 
-@pytest.fixture(params=["self", "nobody"])
-def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
-    """A machine for one test: as who runs the tests, and where that is root as nobody too."""
+@contextlib.contextmanager
+def _made(request: pytest.FixtureRequest, name: str) -> Iterator[Machine]:
     user: int | None = None
     command = [str(Path(sys.executable).parent / "reconciler")]
     if request.param == "nobody":
@@ -66,7 +66,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
             pytest.skip("the tests run as an ordinary user already")
         command = request.getfixturevalue("ordinary")
         user = NOBODY
-    work = Path("/tmp") / f"rc-{os.getpid()}-{abs(hash(request.node.nodeid)) % 10**8}"
+    work = Path("/tmp") / f"rc-{os.getpid()}-{abs(hash(name)) % 10**8}"
     work.mkdir()
     if user is not None:
         os.chown(work, user, user)
@@ -74,3 +74,17 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
     yield result
     result.close()
     shutil.rmtree(work, ignore_errors=True)
+
+
+@pytest.fixture(params=["self", "nobody"])
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A machine for one test: as who runs the tests, and where that is root as nobody too."""
+    with _made(request, request.node.nodeid) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=["self", "nobody"])
+def shared_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A machine for the tests of a module that only look at what runs, or leave it as it was."""
+    with _made(request, f"{request.node.nodeid} {request.param}") as made:
+        yield made
