@@ -181,9 +181,10 @@ class Document:
     ) -> Finding:
         """Return a finding about a part of this document: its value, or its key where the rule is about keys."""
         span = self.span(path, key=rule.endswith(_OF_KEYS))
+        secret = path[:1] in (("data",), ("stringData",)) and self.name.kind == "Secret"
         if hint.startswith(_QUOTE):
-            hint = f'{_QUOTE}"{self.written(span)}"'
-        if got and path[:1] in (("data",), ("stringData",)) and self.name.kind == "Secret":
+            hint = "write it in quotes" if secret else f'{_QUOTE}"{self.written(span)}"'
+        if got and secret:
             message, got = message.replace(got, "a hidden value"), "a hidden value"
         found = Finding(
             rule, severity, message, self.origin.file, span.line, span.column,

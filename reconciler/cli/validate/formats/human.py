@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 #: A source line is cut to so many characters around the culprit.
 WIDEST = 110
+
+#: Parts of a Secret that are none: what is wrong with them is shown as it stands, unless its line holds more.
+_OPEN = ("/apiVersion", "/kind", "/metadata", "/type", "/immutable")
+_KIND = re.compile(r"""\bkind["']?\s*:\s*["']?Secret\b""")
+_FIRST_KEY = re.compile(r"""\s*(?:- +)*[\w./-]+:(?=\s|$)""")
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -83,7 +89,7 @@ def _excerpt(
     if finding.end_line == 0 or end <= start:
         end = start + len(_word(text[start:]))
     end = min(max(end, start + 1), max(len(text), start + 1))
-    hidden = finding.object.kind == "Secret" and finding.path.startswith(("/data/", "/stringData/"))
+    hidden = _hidden(finding, text, source)
     yield gutter
     above = _above(source, finding.line)
     if above and not hidden:
@@ -91,7 +97,7 @@ def _excerpt(
         if above < finding.line - 1:
             yield click.style("…".rjust(width) + " |", fg="blue", bold=True)
     if hidden:
-        text = text[:start] + "•" * (end - start) if start else "•" * 8
+        text = _masked(text)
     shift = max(0, min(start - WIDEST // 3, len(text) - WIDEST))
     shown = text[shift : shift + WIDEST]
     ahead = "…" if shift else ""
@@ -101,6 +107,27 @@ def _excerpt(
     offset = len(ahead) + _width(_shown(text[shift:start]))
     length = max(1, _width(_shown(text[start : min(end, shift + WIDEST)])))
     yield f"{gutter} {' ' * offset}{click.style('^' * length, fg=color, bold=True)}"
+
+
+def _hidden(finding: Finding, text: str, source: list[str]) -> bool:
+    """Whether a line may hold what a Secret holds. Of text that could not be read as objects, nobody knows whose it is."""
+    if not finding.object.kind:
+        return _KIND.search("\n".join(source)) is not None
+    if finding.object.kind != "Secret":
+        return False
+    alone = not text.lstrip(" -").startswith("{") and "ata" not in text
+    return not (alone and (not finding.path or finding.path.startswith(_OPEN)))
+
+
+def _masked(text: str) -> str:
+    """Return a line with everything but its first key made unreadable; every sign stays where it is.
+
+    >>> _masked("  pin: 47 11")
+    '  pin: •• ••'
+    """
+    key = _FIRST_KEY.match(text)
+    shown = key.end() if key is not None else 0
+    return text[:shown] + re.sub(r"\S", "•", text[shown:])
 
 
 def _above(source: list[str], line: int) -> int:
