@@ -21,6 +21,7 @@ from reconciler.cli.validate.check import check
 from reconciler.cli.validate.findings import Findings, ordered
 from reconciler.cli.validate.load import Names, Options, apply_ignores, read_path, text_of
 from reconciler.cli.validate.report import Report
+from reconciler.errors import ConfigError
 from reconciler.gitops.validate.asked import Asked
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _forms(
     show_default=True,
     help="Exit with 3 from this severity on.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show errors only, and no counts.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what fails, and no counts.")
 @click.option(
     "--rule",
     "levels",
@@ -154,6 +155,8 @@ def command(
 
     A comment `# reconciler: ignore=RULE reason`, behind a line or above it, silences a finding there.
     """
+    if "" in paths:
+        raise click.UsageError("a path is empty")
     # A short run that makes little garbage: what is loaded stays, and the collector seldom looks.
     gc.freeze()
     gc.set_threshold(200_000, 50, 1000)
@@ -174,8 +177,9 @@ def command(
     report = _report(read, checked, options, strict=strict, changed_ref=changed_ref)
     failed = report.fails(fail_on)
     if quiet:
+        shown = ("error",) if fail_on == "error" else ("error", "warning")
         report = report._replace(
-            findings=ordered(f for f in report.findings if f.severity == "error")
+            findings=ordered(f for f in report.findings if f.severity in shown)
         )
     for form, file in forms:
         _write(report, form, file, quiet=quiet)
@@ -231,8 +235,11 @@ def _write(report: Report, form: str, file: str, *, quiet: bool) -> None:
         form = "human" if sys.stdout.isatty() else "text"
     lines = formats.lines(form, report)
     if file:
-        with Path(file).open("w", encoding="utf-8", errors="backslashreplace") as target:
-            target.writelines(f"{formats.plain(line)}\n" for line in lines)
+        try:
+            with Path(file).open("w", encoding="utf-8", errors="backslashreplace") as target:
+                target.writelines(f"{formats.plain(line)}\n" for line in lines)
+        except OSError as error:
+            raise ConfigError(f"cannot write {file}: {error.strerror}") from error
         return
     asked = click.get_current_context().color
     colored = asked if asked is not None else sys.stdout.isatty() and "NO_COLOR" not in os.environ

@@ -6,9 +6,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import BadRequest
-from reconciler.gitops.validate.checks import NEWEST, Checks, Packaged, level_of, parse_version
+from reconciler.gitops.validate.checks import (
+    NEWEST,
+    Checks,
+    Packaged,
+    kinds_of,
+    level_of,
+    parse_version,
+)
 from reconciler.gitops.validate.external import installed
-from reconciler.gitops.validate.locations import Located, is_remote, place_of, read_file
+from reconciler.gitops.validate.locations import Located, is_remote, missing_of, place_of, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,8 +70,8 @@ def checks_of(asked: Asked) -> Checks:
         kubernetes=parse_version(asked.kubernetes_version) if asked.kubernetes_version else NEWEST,
         require_schemas=asked.require_schemas,
         ignore_missing_schemas=asked.ignore_missing_schemas,
-        skip=frozenset(asked.skip),
-        reject=frozenset(asked.reject),
+        skip=kinds_of(asked.skip),
+        reject=kinds_of(asked.reject),
         external=external,
     )
 
@@ -78,5 +85,8 @@ def _located(asked: Asked) -> Located:
     def fetch(name: str) -> bytes | None:
         return network(name) if network is not None and is_remote(name) else read_file(name)
 
+    for place in map(place_of, asked.schema_locations):
+        if place.text != DEFAULT and not is_remote(place.text) and (missing := missing_of(place)):
+            raise BadRequest(f"schema location {place.text}: there is no {missing}")
     places = [Packaged() if t == DEFAULT else place_of(t) for t in asked.schema_locations]
     return Located(places, asked.kubernetes_version, fetch, asked.kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -11,11 +12,13 @@ from reconciler.errors import BadRequest
 from reconciler.gitops.validate.catalogue import GROUPS, RULES, SEVERITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from reconciler.api.objects import GroupVersionKind
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.validate.external import ExternalRule
+
+_KIND = re.compile(r"(?:[^/\s]+/){0,2}[^/\s]+")
 
 #: The Kubernetes that the schemas in the package describe.
 NEWEST = (1, 36)
@@ -55,7 +58,7 @@ class Checks(NamedTuple):
     kubernetes: tuple[int, int] = NEWEST
     require_schemas: bool = False  # a kind without a schema is an error
     ignore_missing_schemas: bool = False  # nothing is told of a kind without a schema
-    skip: frozenset[str] = frozenset()
+    skip: frozenset[str] = frozenset()  # of ``kinds_of``, like the next
     reject: frozenset[str] = frozenset()
     external: tuple[ExternalRule, ...] = ()  # rules of third parties
 
@@ -88,9 +91,21 @@ class Checks(NamedTuple):
         return repr(parts)
 
 
+def kinds_of(words: Iterable[str]) -> frozenset[str]:
+    """Read words such as ``Secret`` or ``apps/v1/Deployment,v1/Pod``, in any case, for ``named``. Raises ``BadRequest``."""
+    found = frozenset(w.strip() for text in words for w in text.split(",") if w.strip())
+    for word in sorted(found):
+        if not _KIND.fullmatch(word):
+            raise BadRequest(f'"{word}" is no kind: expected one as Secret or apps/v1/Deployment')
+    return frozenset(word.lower() for word in found)
+
+
 def named(gvk: GroupVersionKind, words: frozenset[str]) -> bool:
-    """Whether a kind is among words such as ``Secret`` or ``apps/v1/Deployment``."""
-    return bool(words) and (gvk.kind in words or f"{gvk.api_version}/{gvk.kind}" in words)
+    """Whether a kind is among those that ``kinds_of`` gave."""
+    if not words:
+        return False
+    kind = gvk.kind.lower()
+    return kind in words or f"{gvk.api_version.lower()}/{kind}" in words
 
 
 def level_of(rule: str, severity: str, known: frozenset[str] = frozenset()) -> tuple[str, str]:

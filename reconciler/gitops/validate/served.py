@@ -53,12 +53,12 @@ def check_kind(document: Document, *, known: bool) -> Iterator[Finding]:
 def notice(gvk: GroupVersionKind, *, known: bool) -> tuple[str, str] | None:
     """Return the rule and words for a kind that is stored and shown only; None for one that is run."""
     kind = kinds.lookup(gvk.group, gvk.kind)
-    if kind is not None and kind.run:
+    run = kind is not None and kind.run
+    if run and known:
         return None
     what = f"{gvk.kind} ({gvk.api_version})"
     if not known:
-        told = (
-            f"{what} has no schema here and is not checked: it is stored and shown, nothing runs it"
-        )
-        return "schema/unknown-kind", told
+        told = f"{what} has no schema here and is not checked"
+        also = "" if run else ": it is stored and shown, nothing runs it"
+        return "schema/unknown-kind", told + also
     return "runtime/kind-not-run", f"{what} is stored and shown; nothing here runs it"

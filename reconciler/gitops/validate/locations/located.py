@@ -86,6 +86,14 @@ def read_file(name: str) -> bytes | None:
         raise ConfigError(f"cannot read {name}: {error.strerror}") from error
 
 
+def missing_of(place: Place) -> str:
+    """Return the file or directory that a location of this machine needs, where it is not there."""
+    alone = "{{" not in place.text and place.text.endswith(".json")
+    needed = Path(place.text if alone else place.root).expanduser()
+    there = needed.is_file() if alone else needed.is_dir()
+    return "" if there else f"{'file' if alone else 'directory'} {needed}"
+
+
 def _usable(name: str, data: bytes) -> Validator:
     try:
         schema = json.loads(data)

@@ -240,3 +240,57 @@ def test_outside_of_a_checkout_only_the_directory_itself_is_asked(folder: Path) 
     (folder / ".git").rmdir()
     assert told(folder / "sub") == ["schema/unknown-field"]
     assert told(folder) == []
+
+
+def test_kinds_may_be_listed_with_commas_and_in_any_case(folder: Path) -> None:
+    (folder / "a.yaml").write_text(CONFIG_MAP + "datum: {}\n---\n" + THING % 1)
+    assert told(folder, "--skip", "Thing,ConfigMap") == []
+    assert told(folder, "--skip", "thing, v1/configmap") == []
+    assert told(folder, "--reject", "thing,configmap") == ["schema/rejected"] * 2
+
+
+@pytest.mark.parametrize("word", ["apps/v1/", "a/b/c/Thing", "/Thing", "two words"])
+def test_what_is_no_kind_is_told(folder: Path, word: str) -> None:
+    done = run(folder, "--reject", word)
+    assert done.exit_code == 2
+    assert f'"{word}" is no kind: expected one as Secret or apps/v1/Deployment' in done.stderr
+
+
+@pytest.mark.parametrize(
+    "location", ["nowhere", "nowhere/{{.ResourceKind}}.json", "nowhere.json"]
+)  # fmt: skip
+def test_a_location_that_is_not_there_is_told(folder: Path, location: str) -> None:
+    (folder / "a.yaml").write_text(CONFIG_MAP)
+    done = run(folder, "--schema-location", str(folder / location))
+    assert done.exit_code == 2
+    assert "there is no " in done.stderr
+    assert "nowhere" in done.stderr
+
+
+def test_a_kind_of_kubernetes_that_nobody_has_a_schema_of_is_told_too(folder: Path) -> None:
+    (folder / "a.yaml").write_text(CONFIG_MAP + "datum: {}\n")
+    assert told(folder, "--schema-location", str(folder)) == ["schema/unknown-kind"]
+    (folder / "a.yaml").write_text(
+        "apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\nspecification: {}\n"
+    )
+    assert "schema/unknown-kind" in told(folder, "--kubernetes-version", "1.15")
+
+
+def test_an_output_file_that_cannot_be_written_is_told_in_one_line(folder: Path) -> None:
+    done = run(folder, "--format", f"json={folder}/nowhere/out.json")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"error: cannot write {folder}/nowhere/out.json: No such file or directory\n"
+    )
+
+
+def test_quiet_shows_what_fails(folder: Path) -> None:
+    (folder / "a.yaml").write_text(CONFIG_MAP + "# reconciler: ignore=syntax/yaml\ndata: {}\n")
+    assert told(folder, "--quiet") == []
+    assert told(folder, "--quiet", "--fail-on", "warning") == ["ignore/no-reason", "ignore/unused"]
+
+
+def test_an_empty_path_is_no_directory() -> None:
+    done = reconciler("validate", "")
+    assert done.exit_code == 2
+    assert "a path is empty" in done.stderr

@@ -32,8 +32,7 @@ HEAD = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"
         HEAD + "password: >\n  hunter4711\n",
         "{apiVersion: v1, kind: Secret, metadata: {name: A_}, stringData: {pin: hunter4711}}\n",
         "{apiVersion: v1, kind: Secret, stringData: {pin: hunter4711}}\n",
-        "apiVersion: v1\nkind: List\nitems:\n"
-        "- {apiVersion: v1, kind: Secret, metadata: {name: A_}, stringData: {pin: hunter4711}}\n",
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: A_}, data: {a: hunter4711}}\n",
     ],
 )  # fmt: skip
 def test_no_format_shows_what_a_secret_holds(tmp_path: Path, form: str, manifest: str) -> None:
