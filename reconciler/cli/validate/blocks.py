@@ -34,7 +34,7 @@ FILES = 32
 class Block(NamedTuple):
     """Files in the order of paths. ``partial`` are those whose documents are not known from a record.
 
-    ``says`` are the sorts of things that ``told`` holds: files, documents, once, notices, defines.
+    ``says`` are the sorts of things that there are: files and documents with findings, once, comments, notices, defines.
     """
 
     last: str
@@ -77,6 +77,7 @@ class Known(NamedTuple):
 
 def pack(files: Sequence[File], records: Sequence[FileRecord]) -> Block:
     """Return the block of some files and their records."""
+    places = [(f.path, r.whole, len(r.documents)) for f, r in zip(files, records, strict=True)]
     heads, findings, notices, defines = [], [], [], []
     known: list[Plain] = []
     kinds: set[tuple[str, str]] = set()
@@ -99,19 +100,21 @@ def pack(files: Sequence[File], records: Sequence[FileRecord]) -> Block:
         "files": any(number < 0 for _, number, _ in findings),
         "documents": any(number >= 0 for _, number, _ in findings),
         "once": any(found[0] == ONCE for _, _, found in findings),
+        "comments": any(record.commented for record in records),
         "notices": bool(notices),
         "defines": bool(defines),
     }
     says = tuple(sort for sort, there in sorts.items() if there)
     told = (findings, notices, defines, sorted(kinds))
     return Block(
-        files[-1].path, len(known), partial, says, _packed(heads), _packed(told), _packed(known)
+        files[-1].path,
+        len(known),
+        partial,
+        says,
+        _packed(heads),
+        _packed(told),
+        _packed((places, known)),
     )
-
-
-def places(block: Block) -> list[tuple[str, bool, int]]:
-    """Return the files of a block, whether each is whole, and how many documents it has."""
-    return [(path, whole, count) for path, _, whole, _, count in _unpacked(block.files)]
 
 
 def heads(block: Block) -> list[Head]:
@@ -130,10 +133,19 @@ def told(block: Block) -> Told:
     )
 
 
-def plain(block: Block) -> list[Plain]:
-    """Return the documents of a block as they lie there: who needs one need not make objects of all."""
-    found: list[Plain] = _unpacked(block.known)
-    return found
+class Opened(NamedTuple):
+    """A block's files (path, whether it is whole, how many documents are here), and its documents.
+
+    The documents are as they lie there: who needs one need not make objects of all.
+    """
+
+    files: list[tuple[str, bool, int]]
+    documents: list[Plain]
+
+
+def opened(block: Block) -> Opened:
+    """Return what lies in a block."""
+    return Opened(*_unpacked(block.known))
 
 
 def known(document: Plain) -> Known:
@@ -151,7 +163,7 @@ def said(document: Plain) -> tuple[Key | None, Facts | None]:
 
 def records(block: Block) -> dict[tuple[str, str], FileRecord]:
     """Return what was packed, by path and digest."""
-    says, documents = told(block), [known(document) for document in plain(block)]
+    says, documents = told(block), [known(document) for document in opened(block).documents]
     notices = {number: (rule, words) for number, rule, words in says.notices}
     defines = dict(says.defines)
     of_files: dict[int, list[Finding]] = {}

@@ -220,6 +220,6 @@ def _commented(one: Read, made: Sequence[Block]) -> Iterator[str]:
     if _has_tool(one.snapshot):
         found = (path for path, file in one.snapshot.files.items() if MARK in file.data)
     else:
-        heads = itertools.chain.from_iterable(map(blocks.heads, made))
+        heads = (head for block in made if "comments" in block.says for head in blocks.heads(block))
         found = (head.path for head in heads if head.commented)
     yield from map(one.naming.of, found)

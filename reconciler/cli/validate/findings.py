@@ -20,8 +20,8 @@ SEVERITIES = ("error", "warning", "info")
 _SORTED = 1024
 _PIECE = 64
 
-#: A finding as plain data, and the number that it came with: what is equal in order stays in that of coming.
-_Numbered = tuple[Finding, int]
+#: A finding as plain tuples, and the number that it came with: what is equal in order stays in that of coming.
+_Numbered = tuple[tuple[Any, ...], int]
 
 
 class Findings:
@@ -71,7 +71,7 @@ class Findings:
 def ordered(findings: Iterable[Finding]) -> Findings:
     """Return findings in order, each once; of those that do not fit into memory at once no more than some lie there."""
     runs: list[_Run] = []
-    numbered = ((finding, number) for number, finding in enumerate(findings))
+    numbered = ((flat(finding), number) for number, finding in enumerate(findings))
     while some := sorted(itertools.islice(numbered, _SORTED), key=_key):
         run = next((run for run in runs if run.last <= _key(some[0])), None)
         if run is None:
@@ -81,8 +81,8 @@ def ordered(findings: Iterable[Finding]) -> Findings:
     pieces: list[bytes] = []
     merged = _unique(heapq.merge(*runs, key=_key))
     while piece := list(itertools.islice(merged, _PIECE)):
-        counts.update((finding.rule, finding.severity) for finding in piece)
-        pieces.append(_packed([flat(finding) for finding in piece]))
+        counts.update((plain[0], plain[1]) for plain in piece)
+        pieces.append(_packed(piece))
     return Findings(tuple(pieces), counts)
 
 
@@ -96,27 +96,22 @@ class _Run:
     def extend(self, findings: list[_Numbered]) -> None:
         self.last = _key(findings[-1])
         for start in range(0, len(findings), _PIECE):
-            piece = findings[start : start + _PIECE]
-            self._pieces.append(_packed([(flat(finding), number) for finding, number in piece]))
+            self._pieces.append(_packed(findings[start : start + _PIECE]))
 
     def __iter__(self) -> Iterator[_Numbered]:
         for piece in self._pieces:
-            for plain, number in loads(zlib.decompress(piece)):
-                yield expanded(plain), number
+            yield from loads(zlib.decompress(piece))
 
 
 def _key(numbered: _Numbered) -> tuple[Any, ...]:
-    finding, number = numbered
-    severity = SEVERITIES.index(finding.severity)
-    return (
-        finding.file, finding.line, finding.column, severity, finding.rule, finding.message, number
-    )  # fmt: skip
+    (rule, severity, message, file, line, column, *_), number = numbered
+    return file, line, column, SEVERITIES.index(severity), rule, message, number
 
 
-def _unique(findings: Iterable[_Numbered]) -> Iterator[Finding]:
+def _unique(findings: Iterable[_Numbered]) -> Iterator[tuple[Any, ...]]:
     """Yield findings, of equal ones the first: they lie among those that are equal in order."""
     for _, group in itertools.groupby(findings, key=lambda numbered: _key(numbered)[:-1]):
-        yield from dict.fromkeys(finding for finding, _ in group)
+        yield from dict.fromkeys(plain for plain, _ in group)
 
 
 def flat(finding: Finding) -> tuple[Any, ...]:

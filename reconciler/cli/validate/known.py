@@ -192,8 +192,9 @@ def _documents(segment: Segment) -> Iterator[_One]:
             for built in several:
                 yield _One(-1, None, path, built)
         return
-    documents = enumerate(blocks.plain(segment.block))
-    for path, whole, count in blocks.places(segment.block):
+    files, lying = blocks.opened(segment.block)
+    documents = enumerate(lying)
+    for path, whole, count in files:
         if whole:
             for number, plain in itertools.islice(documents, count):
                 yield _One(number, plain, path)

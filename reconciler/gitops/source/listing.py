@@ -60,25 +60,30 @@ class Listing(Mapping[str, File]):
         if not self._known[number]:
             data = contents.listed(target, path)
             digest = hashlib.sha256(data)
-            self.learn(path, digest.digest())
+            self._learn(number, digest.digest())
             return File(path, digest.hexdigest(), data)
-        known = self._digests[number * DIGEST : (number + 1) * DIGEST].hex()
+        known = self._digest(number).hex()
         reading = functools.partial(contents.again, target, path, known)
         return File(path, known, reading, self._sizes[number])
 
     def learn(self, path: str, digest: bytes) -> None:
         """Take what a file's digest was when another process read it. Raises ``SourceError`` where it is another here."""
         number = bisect.bisect_left(self._paths, path)
-        place = slice(number * DIGEST, (number + 1) * DIGEST)
-        if self._known[number] and self._digests[place] != digest:
+        if self._known[number] and self._digest(number) != digest:
             raise contents.changed(path)
-        self._digests[place] = digest
-        self._known[number] = 1
+        self._learn(number, digest)
 
     def size(self, path: str) -> int:
         """Return how many bytes a file had when it was listed."""
         number = self._find(path)
         return 0 if number is None else self._sizes[number]
+
+    def _digest(self, number: int) -> bytes:
+        return bytes(self._digests[number * DIGEST : (number + 1) * DIGEST])
+
+    def _learn(self, number: int, digest: bytes) -> None:
+        self._digests[number * DIGEST : (number + 1) * DIGEST] = digest
+        self._known[number] = 1
 
     def _find(self, path: str) -> int | None:
         number = bisect.bisect_left(self._paths, path)

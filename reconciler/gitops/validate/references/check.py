@@ -40,10 +40,10 @@ def check_references(judged: Judged, exists: Callable[[Key], bool]) -> Iterator[
     """
     survey = Survey(judged)
     for number, first in survey.twice():
-        key, where = judged.said(number).key, judged.origin(first)
-        if key is not None:
-            told = f"{key.kind} {key.name} is defined twice: first at {where.file}:{where.line}"
-            yield judged.document(number).finding("reference/duplicate-object", "error", told)
+        document, where = judged.document(number), judged.origin(first)
+        what = f"{document.name.kind} {document.name.name}"
+        told = f"{what} is defined twice: first at {where.file}:{where.line}"
+        yield document.finding("reference/duplicate-object", "error", told)
     looking = _Looking(survey, exists)
     conflicts, security = Conflicts(judged), PodSecurity(survey)
     for number, said in enumerate(judged.all_said()):

@@ -86,7 +86,7 @@ def test_what_is_packed_is_what_was_known() -> None:
     block = blocks.pack(files, records)
     assert blocks.records(block) == {(f.path, f.digest): known[f.path] for f in files}
     assert block.documents == sum(len(r.documents) for r in records)
-    assert [p for p, whole, _ in blocks.places(block) if not whole] == list(block.partial)
+    assert [p for p, whole, _ in blocks.opened(block).files if not whole] == list(block.partial)
     again = Block._make(tuple(block))
     assert [head.path for head in blocks.heads(again)] == [file.path for file in files]
 
