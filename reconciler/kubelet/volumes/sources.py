@@ -134,7 +134,9 @@ def _only_user(pod: Object) -> int | None:
 
 
 def _inside(path: str) -> str:
-    """Refuse a path that leads out of its volume."""
+    """Refuse a path that leads out of its volume, or that no file can have."""
+    if "\0" in path:
+        raise RuntimeFailure(f"no file can be called {path!r}", reason="FailedMount")
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts or path.startswith(".."):
         raise RuntimeFailure(f"the path {path!r} leads out of its volume", reason="FailedMount")

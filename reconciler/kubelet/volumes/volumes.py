@@ -174,16 +174,10 @@ class Volumes:
             return read_beneath(root, path, MOST_OF_FILE).decode("utf-8", "replace")
         except FileNotFoundError:
             return None
-        except (LeadsOut, OSError) as error:
-            why = (
-                "it leads out of its volume"
-                if isinstance(error, LeadsOut)
-                else str(error.strerror or error)
-            )
-            raise RuntimeFailure(
-                f"file {path} of volume {name} cannot be read: {why}",
-                reason="CreateContainerConfigError",
-            ) from error
+        except LeadsOut as error:
+            raise _unreadable(name, path, "it leads out of its volume") from error
+        except (OSError, ValueError) as error:
+            raise _unreadable(name, path, getattr(error, "strerror", None) or str(error)) from error
 
     def refresh(self, pod: Object, values: fields.PodValues, memory: InMemory | None) -> None:
         """Write again what has changed in the API since. Raises ``RuntimeFailure``."""
@@ -337,3 +331,9 @@ def _group(pod: Object) -> int | None:
     """Return the fsGroup of a Pod, where this process can give files to it."""
     group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
     return group if ownership.can_give() else None
+
+
+def _unreadable(volume: str, path: str, why: str) -> RuntimeFailure:
+    return RuntimeFailure(
+        f"file {path} of volume {volume} cannot be read: {why}", reason="CreateContainerConfigError"
+    )

@@ -149,6 +149,8 @@ def test_only_an_empty_dir_is_read(tmp_path: Path) -> None:
     (made["e"].path / "a.env").write_text("A='1'")
     assert volumes.read_file(pod, "e", "a.env", nowhere) == "A='1'"
     assert volumes.read_file(pod, "e", "b.env", nowhere) is None
+    with pytest.raises(RuntimeFailure, match="embedded null byte"):
+        volumes.read_file(pod, "e", "a\0b", nowhere)
     for name, told in (("host", "is not an emptyDir"), ("x", "is not in the Pod")):
         with pytest.raises(RuntimeFailure, match=told) as caught:
             volumes.read_file(pod, name, "hostname", nowhere)

@@ -351,3 +351,11 @@ def test_a_volume_lies_within_its_pod_whatever_its_name(tmp_path: Path, name: st
         Volumes(tmp_path / "state", world()).set_up(
             pod({"name": name, "emptyDir": {}}), PodValues(), NOWHERE
         )
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    items = [{"key": "password", "path": "a\0b"}]
+    web = pod({"name": "login", "secret": {"secretName": "login", "items": items}})
+    with pytest.raises(RuntimeFailure, match="no file can be called") as caught:
+        Volumes(tmp_path, world(secret(password="x"))).set_up(web, PodValues(), NOWHERE)
+    assert caught.value.reason == "FailedMount"
