@@ -14,7 +14,7 @@ from reconciler.gitops.source import contents
 from reconciler.gitops.source.beside import Beside
 from reconciler.gitops.source.contents import LARGEST_FILE
 from reconciler.gitops.source.listing import Entry, Listing
-from reconciler.gitops.source.selection import Selection, is_built
+from reconciler.gitops.source.selection import Selection, is_built, is_state
 from reconciler.gitops.source.snapshot import File, Problem, Snapshot
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Scanner:
         self._found: dict[str, Known] = {}
         self._problems: list[Problem] = []
         self._linked = False
+        self._states: list[str] = []
         self._is_directory = False
         self._last: Snapshot | None = None
         self._beside = Beside(lambda folder: Scanner(folder, everything=True).look, within)
@@ -96,7 +97,8 @@ class Scanner:
         if not self._select.everything and is_built(touched):
             return False
         # Of any name: what became a link to a directory holds manifests.
-        seen = [p for p in touched if self._select.sees(p)]
+        states = tuple(self._states)
+        seen = [p for p in touched if self._select.sees(p) and not p.startswith(states)]
         self._found = found = dict(self._known)
         self._size = 0
         try:
@@ -123,7 +125,7 @@ class Scanner:
     def look(self) -> Snapshot:
         """Do the same for what lies below the root alone, whatever can have changed."""
         self._linked = False
-        self._problems, self._found, self._size = [], {}, 0
+        self._problems, self._found, self._size, self._states = [], {}, 0, []
         try:
             self._root = os.path.realpath(self._given, strict=True)
             self._is_directory = os.path.isdir(self._root)  # noqa: PTH112 - see below
@@ -157,14 +159,17 @@ class Scanner:
         try:
             info = os.stat(directory)  # noqa: PTH116
             with os.scandir(directory) as listing:
-                entries = [e for e in listing if self._select.directory(e.name)]
+                all_of_them = list(listing)
         except OSError as error:
             self._problem(prefix or ".", "source/unreadable", f"cannot be read: {error.strerror}")
             return
         identity = (info.st_dev, info.st_ino)
         if identity in above:
             return  # a symbolic link back to a directory above: its files are already read
-        for entry in entries:
+        if is_state({e.name for e in all_of_them}):
+            self._states.append(prefix)
+            return
+        for entry in (e for e in all_of_them if self._select.directory(e.name)):
             path = prefix + entry.name
             try:
                 if entry.is_symlink():

@@ -24,6 +24,11 @@ def is_built(names: Collection[str]) -> bool:
     return CHART in names or any(name in names for name in KUSTOMIZATIONS)
 
 
+def is_state(names: Collection[str]) -> bool:
+    """Whether the names in a directory are those of a daemon's state: what lies there is no manifest, and always changes."""
+    return "daemon.lock" in names and "format" in names
+
+
 def is_private(path: str) -> bool:
     """Whether a path lies in what a version control system keeps for itself."""
     return not _NEVER.isdisjoint(path.split("/"))

@@ -268,3 +268,19 @@ async def test_folders_beside_it_that_it_builds_on_are_watched_too(tmp_path: Pat
         await until(source, "../more/b.yaml", b"two")
         (tmp_path / "prod/kustomization.yaml").write_text("resources: []\n")
         await until(source, "../base/a.yaml", None)
+
+
+def test_a_state_directory_below_the_root_holds_no_manifests(tmp_path: Path) -> None:
+    """`reconciler --state-dir ./state up .`: what is written there while it runs is no change either."""
+    (tmp_path / "a.yaml").write_text("one")
+    scanner = Scanner(tmp_path)
+    first = scanner.scan()
+    node = tmp_path / "deep/state/runtime/node.json"
+    node.parent.mkdir(parents=True)
+    node.write_text("{}")
+    for name in ("daemon.lock", "format"):
+        (tmp_path / "deep/state" / name).write_text("1\n")
+    assert scanner.scan() is first
+    node.write_text('{"more": 1}')
+    assert scanner.scan(["deep/state/runtime/node.json"]) is first
+    assert list(Scanner(tmp_path, everything=True).scan().files) == ["a.yaml"]
