@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from reconciler.cli.settings import Settings
     from reconciler.daemon.options import Options
@@ -48,6 +49,19 @@ def make_options(settings: Settings, **flags: Any) -> Options:
     from reconciler.daemon.options import Flags, resolve
 
     return resolve(settings.state_dir, Flags(runtime=settings.runtime, **flags))
+
+
+def unheeded(flags: Mapping[str, Any], details: Mapping[str, Any]) -> list[str]:
+    """Return the serving flags that come too late for a daemon of which these are the details, as they were given."""
+    found = []
+    for name, value in flags.items():
+        url = urlsplit(details["ingress"].get("https" if name == "https_port" else "http") or "")
+        held: dict[str, tuple[object, ...]] = {
+            "http_port": (0, url.port), "https_port": (0, url.port), "listen": (url.hostname,),
+        }  # fmt: skip
+        if value is not None and value not in held.get(name, ()):
+            found.append(f"--{name.replace('_', '-')} {value}")
+    return found
 
 
 @click.command(short_help="Run the long-running service.")

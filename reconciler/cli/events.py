@@ -55,7 +55,12 @@ async def _events(settings: Settings, namespace: str, fields: str, *, follow: bo
     async with connect(settings) as client:
         listed = await client.list(kinds.EVENT, namespace, fields=fields)
         head = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
-        click.echo(tables.aligned([head, *rows(listed.items, SystemClock().now())]))
+        found = rows(listed.items, SystemClock().now())
+        if not found and not follow:
+            where = f" in {namespace} namespace" if namespace else ""
+            click.echo(f"No events found{where}.", err=True)
+            return
+        click.echo(tables.aligned([head, *found]))
         if not follow:
             return
         watch = client.watch(kinds.EVENT, namespace, since=listed.resource_version, fields=fields)

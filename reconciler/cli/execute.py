@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.connection import connect
-from reconciler.cli.pods import pod_name
+from reconciler.cli.pods import pod_name, say_default
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -64,6 +64,8 @@ async def _exec(
 ) -> int:
     async with connect(settings) as client:
         name = await pod_name(client, pod, namespace)
+        if not container:
+            await say_default(client, name, namespace)
         return await session(client, namespace, name, container, arguments, stdin=stdin, tty=tty)
 
 

@@ -11,7 +11,7 @@ import click
 from reconciler.api.node import LogOptions
 from reconciler.cli.connection import connect
 from reconciler.cli.duration import parse_duration
-from reconciler.cli.pods import pod_name
+from reconciler.cli.pods import pod_name, say_default
 
 if TYPE_CHECKING:
     from reconciler.cli.settings import Settings
@@ -51,6 +51,8 @@ async def _logs(
 ) -> None:
     async with connect(settings) as client:
         name = await pod_name(client, pod, namespace)
+        if not container:
+            await say_default(client, name, namespace)
         async for piece in client.logs(namespace, name, container, options):
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()

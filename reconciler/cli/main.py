@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import importlib
 import os
@@ -94,8 +95,38 @@ def _with_common_options(command: click.Command) -> click.Command:
     return command
 
 
+#: What users of kubectl and Compose look for, and how it is done here.
+_ELSEWHERE = {
+    **dict.fromkeys(("apply", "create", "run", "start"), "`reconciler up PATH` runs manifests"),
+    **dict.fromkeys(
+        ("edit", "patch", "set", "label", "annotate", "replace"),
+        "change the manifest: it is applied by itself",
+    ),
+    "port-forward": "a Service of type NodePort, or an Ingress, is reached from this host",
+    "cp": "`reconciler exec POD -- cat FILE` prints a file of a container",
+    "wait": "`reconciler up PATH --detach --wait` and `reconciler rollout status` wait",
+    "attach": "`reconciler logs -f POD` follows its output",
+    "ps": "`reconciler get pods`",
+    "stop": "`reconciler down`",
+}
+
+
 class _Verbs(click.Group):
     """Loads a verb's module when it is called."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; where there is none, say which was meant."""
+        word = args[0]
+        if word in VERBS or word.startswith("-"):
+            return super().resolve_command(ctx, args)
+        said = f"No such command {word!r}."
+        if word in _ELSEWHERE:
+            said += f" {_ELSEWHERE[word][0].upper()}{_ELSEWHERE[word][1:]}."
+        elif near := difflib.get_close_matches(word, VERBS, 1):
+            said += f" Did you mean {near[0]!r}?"
+        raise click.UsageError(said, ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(VERBS)

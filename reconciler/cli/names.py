@@ -32,6 +32,9 @@ def targets(words: tuple[str, ...]) -> list[Target]:
     if first == "all":
         return [Target(k) for k in kinds.KINDS if "all" in k.categories]
     found = [kind_of(word) for word in first.split(",") if word]
+    for name in rest:
+        if "/" in name:
+            raise click.UsageError(f"{name!r}: KIND/NAME is written without a kind before it")
     if not rest:
         return [Target(k) for k in found]
     return [Target(k, name) for k in found for name in rest]
@@ -39,7 +42,7 @@ def targets(words: tuple[str, ...]) -> list[Target]:
 
 def _pair(word: str) -> Target:
     kind, _, name = word.partition("/")
-    if not name:
+    if not name or "/" in name:
         raise click.UsageError(f"{word!r}: expected KIND/NAME")
     return Target(kind_of(kind), name)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from reconciler.api import kinds, selectors
 from reconciler.cli import names
 from reconciler.errors import NotFound
@@ -29,3 +31,19 @@ async def pod_name(client: HttpClient, word: str, namespace: str) -> str:
         raise NotFound(f"{word} has no Pods")
     running = [p for p in pods if (p.get("status") or {}).get("phase") == "Running"]
     return str((running or pods)[0]["metadata"]["name"])
+
+
+async def say_default(client: HttpClient, pod: str, namespace: str) -> None:
+    """Say on standard error which container is meant where none was named and there are several, as kubectl does."""
+    obj = await client.get(kinds.POD, pod, namespace)
+    spec, annotations = obj["spec"], obj["metadata"].get("annotations") or {}
+    own = [c["name"] for c in spec["containers"]]
+    others = [
+        f"{c['name']} ({what})"
+        for field, what in (("ephemeralContainers", "ephem"), ("initContainers", "init"))
+        for c in spec.get(field) or ()
+    ]
+    if len(own) + len(others) > 1:
+        meant = annotations.get("kubectl.kubernetes.io/default-container") or own[0]
+        out_of = ", ".join([*own, *others])
+        click.echo(f'Defaulted container "{meant}" out of: {out_of}', err=True)

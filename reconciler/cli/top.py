@@ -91,6 +91,12 @@ async def _pods(
     sort_by: str | None,
 ) -> None:
     async with connect(settings) as client:
+        if name:
+            await client.get(kinds.POD, name, namespace or "")  # one that there is not, is an error
+        elif not (await client.list(kinds.POD, namespace or "", labels=labels)).items:
+            where = f" in {namespace} namespace" if namespace else ""
+            click.echo(f"No resources found{where}.", err=True)
+            return
         found = await client.usage("pods", namespace, labels)
     lines: list[tuple[list[str], int, int]] = []
     for metrics in found:

@@ -67,12 +67,31 @@ def command(
     wanted = application.from_directory(path, values, sets, name)
     application.check(path, wanted)
     options = make_options(settings, **flags)
+    if background.is_running(settings.state_dir):
+        asyncio.run(_say_unheeded(settings, flags))
     if detach:
         background.ensure(settings, options)
         code = asyncio.run(_apply_and_follow(settings, wanted, seconds, follow=wait))
     else:
         code = asyncio.run(_foreground(settings, options, wanted, seconds))
     raise SystemExit(code)
+
+
+async def _say_unheeded(settings: Settings, flags: dict[str, Any]) -> None:
+    """Say which flags come too late for the daemon that runs."""
+    from reconciler.cli.connection import connect
+    from reconciler.cli.daemon import unheeded
+
+    async with connect(settings) as client:
+        details = await client.details()
+    late = unheeded(flags, details)
+    if settings.runtime not in (None, details["runtime"]):
+        late.append(f"--runtime {settings.runtime}")
+    if late:
+        click.echo(
+            f"warning: the daemon that runs (pid {details['pid']}) keeps what it was started with; "
+            f"{', '.join(late)} would need `reconciler down` first", err=True,
+        )  # fmt: skip
 
 
 async def _apply_and_follow(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import settings
+from reconciler.cli.daemon import unheeded
 from reconciler.cli.main import VERBS, group, main
 from reconciler.simulation import Story, Verdict
 
@@ -49,6 +50,34 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
         main(arguments)
     assert done.value.code == 2
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        ("statsu", "Did you mean 'status'?"),
+        ("apply", "reconciler up PATH"),
+        ("port-forward", "NodePort"),
+        ("edit", "manifest"),
+        ("bogus", "No such command 'bogus'."),
+    ],
+)
+def test_a_verb_that_there_is_not_names_the_one_that_there_is(
+    verb: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main([verb, "-f", "x"])
+    assert done.value.code == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_a_daemon_that_runs_does_not_hold_to_is_named() -> None:
+    """Its ports and addresses are of when it was started; 0 is any port."""
+    details = {"ingress": {"http": "http://127.0.0.1:8080", "https": "https://127.0.0.1:8443"}}
+    given = {"http_port": 8080, "https_port": 0, "listen": "127.0.0.1", "pod_cidr": None}
+    assert unheeded(given, details) == []
+    given |= {"http_port": 80, "listen": "::", "pod_cidr": "10.1.0.0/16"}
+    assert unheeded(given, details) == ["--http-port 80", "--listen ::", "--pod-cidr 10.1.0.0/16"]
 
 
 @pytest.mark.parametrize("verb", ["get pods", "status", "logs web", "events", "describe pod web"])

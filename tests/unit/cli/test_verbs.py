@@ -38,6 +38,13 @@ OBJECTS: list[dict[str, Any]] = [
         "spec": {"containers": [{"name": "app", "image": "a:1"}]},
     },
     {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "two", "namespace": "shop"},
+        "spec": {
+            "initContainers": [{"name": "setup", "image": "a:1"}],
+            "containers": [{"name": "app", "image": "a:1"}, {"name": "side", "image": "a:1"}],
+        },
+    },
+    {
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": "shop"},
         "data": {"password": "aHVudGVyMg=="},
     },
@@ -106,15 +113,15 @@ def test_get_one_object_or_a_list(cluster: Cluster) -> None:
     assert "managedFields" not in one["metadata"]
     several = cluster.json("get", "pods,secrets", "-n", "shop")
     assert (several["apiVersion"], several["kind"]) == ("v1", "List")
-    assert [o["metadata"]["name"] for o in several["items"]] == ["web-0", "key"]
+    assert [o["metadata"]["name"] for o in several["items"]] == ["two", "web-0", "key"]
     assert (
         yaml.safe_load(cluster.run("get", "po", "web-0", "-n", "shop", "-o", "yaml")[0])["kind"]
         == "Pod"
     )
     out, _ = cluster.run("get", "deploy,pods", "-n", "shop", "-o", "name")
-    assert out.split() == ["deployment.apps/web", "pod/web-0"]
+    assert out.split() == ["deployment.apps/web", "pod/two", "pod/web-0"]
     again, _ = cluster.run("get", *out.split(), "deploy.v1.apps/web", "-n", "shop", "-o", "name")
-    assert sorted(again.split()) == ["deployment.apps/web"] * 2 + ["pod/web-0"]
+    assert sorted(again.split()) == ["deployment.apps/web"] * 2 + ["pod/two", "pod/web-0"]
     assert cluster.json("get", "pods", "-A", "-l", "app=none")["items"] == []
     assert cluster.json("get", "pods", "-A", "--field-selector", "metadata.name=web-0")["items"]
 
@@ -132,6 +139,34 @@ def test_get_tables(cluster: Cluster) -> None:
 def test_what_is_not_there_is_one_line(cluster: Cluster) -> None:
     _, error = cluster.run("get", "pod", "nope", "-n", "shop", code=1)
     assert error == 'error: pods "nope" not found\n'
+
+
+@pytest.mark.parametrize(
+    "words", [["pod/a/b"], ["deploy", "web/x"], ["pods", "pod/web-0"], ["pod/web-0", "two"]]
+)
+def test_a_name_with_a_slash_is_no_name(cluster: Cluster, words: list[str]) -> None:
+    _, error = cluster.run("get", *words, code=2)
+    assert "expected KIND/NAME" in error or "without a kind before it" in error
+
+
+@pytest.mark.parametrize("verb", [["logs", "two"], ["exec", "two", "--", "ls"]])
+def test_which_of_several_containers_was_meant_is_said(cluster: Cluster, verb: list[str]) -> None:
+    """As kubectl does; here the server runs nothing, so that the request itself fails."""
+    told = 'Defaulted container "app" out of: app, side, setup (init)\n'
+    assert cluster.run(*verb[:1], "-n", "shop", *verb[1:], code=1)[1].startswith(told)
+    for given in (["-c", "side"], ["--container", "side"]):
+        assert told not in cluster.run(*verb[:1], "-n", "shop", *given, *verb[1:], code=1)[1]
+    assert told not in cluster.run(verb[0], "-n", "shop", "web-0", *verb[2:], code=1)[1]
+
+
+def test_nothing_found_is_said(cluster: Cluster) -> None:
+    assert cluster.run("events", "--for", "pod/nope") == (
+        "", "No events found in default namespace.\n",
+    )  # fmt: skip
+    _, error = cluster.run("top", "pod", "nope", "-n", "shop", code=1)
+    assert error == 'error: pods "nope" not found\n'
+    _, error = cluster.run("top", "pod", "-n", "none")
+    assert error == "No resources found in none namespace.\n"
 
 
 def test_describe_hides_secrets(cluster: Cluster) -> None:
@@ -174,6 +209,6 @@ def test_status(cluster: Cluster) -> None:
 
 
 def test_delete(cluster: Cluster) -> None:
-    cluster.run("delete", "pod", "web-0", "-n", "shop")
+    cluster.run("delete", "pod", "web-0", "two", "-n", "shop")
     assert cluster.json("get", "pods", "-n", "shop")["items"] == []
     cluster.run("delete", "pods", "-n", "shop", code=2)
