@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Print a container's log.")
 @click.argument("pod")
+@click.argument("named", metavar="[CONTAINER]", default="")
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("-c", "--container", default="")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
@@ -32,6 +33,7 @@ def command(
     /,
     *,
     pod: str,
+    named: str,
     namespace: str,
     container: str,
     follow: bool,
@@ -40,10 +42,12 @@ def command(
     tail: int | None,
     timestamps: bool,
 ) -> None:
-    """Print a container's log: `logs POD`, `logs deploy/web -f`."""
+    """Print a container's log: `logs POD`, `logs POD CONTAINER`, `logs deploy/web -f`."""
+    if named and container not in ("", named):
+        raise click.UsageError(f"two containers are named: {named} and {container}")
     seconds = parse_duration(since) if since else None
     options = LogOptions(follow, previous, seconds, tail, None, timestamps)
-    asyncio.run(_logs(settings, pod, namespace, container, options))
+    asyncio.run(_logs(settings, pod, namespace, container or named, options))
 
 
 async def _logs(

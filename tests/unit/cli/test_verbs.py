@@ -156,6 +156,8 @@ def test_which_of_several_containers_was_meant_is_said(cluster: Cluster, verb: l
     assert cluster.run(*verb[:1], "-n", "shop", *verb[1:], code=1)[1].startswith(told)
     for given in (["-c", "side"], ["--container", "side"]):
         assert told not in cluster.run(*verb[:1], "-n", "shop", *given, *verb[1:], code=1)[1]
+    assert told not in cluster.run("logs", "-n", "shop", "two", "side", code=1)[1]
+    cluster.run("logs", "-n", "shop", "two", "side", "-c", "app", code=2)
     assert told not in cluster.run(verb[0], "-n", "shop", "web-0", *verb[2:], code=1)[1]
 
 
