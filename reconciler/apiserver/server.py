@@ -348,8 +348,11 @@ async def _guard(request: web.Request, handler: Any) -> web.StreamResponse:
     except web.HTTPException as error:
         missing = errors.NotFound("the server could not find the requested resource")
         return web.json_response(missing.status(), status=error.status)
-    except (ConnectionError, asyncio.CancelledError):
+    except asyncio.CancelledError:
         raise
+    except ConnectionError:
+        # Who asked has hung up, in the middle of a watch or a log: nobody hears this, and it is no error of ours.
+        return web.Response(status=499)
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
         broken = errors.ApiError("the server has an error; its log says which")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -45,31 +46,34 @@ def command(settings: Settings, /, *, volumes: bool) -> None:
 async def take_down(settings: Settings, *, volumes: bool) -> None:
     """Delete every Application with what it made, wait until no Pod is left, then end the daemon."""
     from reconciler.api import kinds
+    from reconciler.api.objects import name_of
     from reconciler.cli.connection import connect
 
     async with connect(settings) as client:
         await client.stop_serving()
-        for app in (await client.list(kinds.APPLICATION)).items:
-            name = app["metadata"]["name"]
-            try:
-                await client.patch(kinds.APPLICATION, name, "", _with_all(app, volumes=volumes))
-                await client.delete(kinds.APPLICATION, name)
-            except NotFound:
-                continue
+        apps = (await client.list(kinds.APPLICATION)).items
+        # All are told before the first one goes: it would keep what another declares, too.
+        for app in apps:
+            with contextlib.suppress(NotFound):
+                patch = _with_all(app, volumes=volumes)
+                await client.patch(kinds.APPLICATION, name_of(app), "", patch)
+        for app in apps:
+            with contextlib.suppress(NotFound):
+                await client.delete(kinds.APPLICATION, name_of(app))
         await _until_empty(client, volumes=volumes)
         await client.shutdown()
 
 
 def _with_all(app: Object, *, volumes: bool) -> Object:
     """Return the patch that lets an Application's deletion take what it made, which otherwise runs on."""
-    from reconciler.gitops.engine.deletion import DELETE_VOLUMES, FINALIZER
+    from reconciler.gitops.engine.deletion import DELETE_VOLUMES, FINALIZER, TAKEN_DOWN
 
-    patch: Object = {"metadata": {}}
+    patch: Object = {"metadata": {"annotations": {TAKEN_DOWN: "true"}}}
     held = app["metadata"].get("finalizers") or []
     if FINALIZER not in held and not app["metadata"].get("deletionTimestamp"):
         patch["metadata"]["finalizers"] = [*held, FINALIZER]
     if volumes:
-        patch["metadata"]["annotations"] = {DELETE_VOLUMES: "true"}
+        patch["metadata"]["annotations"][DELETE_VOLUMES] = "true"
     return patch
 
 

@@ -43,6 +43,7 @@ async def until_healthy(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     shown: dict[str, str] = {}
+    told: set[str] = set()
     app = applied
     while loop.time() < deadline:
         app = await client.get(kinds.APPLICATION, name)
@@ -59,6 +60,8 @@ async def until_healthy(
                 return 3
             if answered and _has_failed(status):
                 break
+            for line in troubles(status, told):
+                click.echo(line, err=True)
         await asyncio.sleep(LOOK_SECONDS)
     await _explain(client, app)
     return 5
@@ -99,6 +102,18 @@ def _is_done(status: Object, *, answered: bool) -> bool:
 
 def _has_failed(status: Object) -> bool:
     return any(c["type"] in _FAILED for c in status.get("conditions") or ())
+
+
+def troubles(status: Object, told: set[str]) -> list[str]:
+    """Return what holds an Application up and was not told yet: some of it only a user can end."""
+    lines = [
+        f"{c['type']}: {c.get('message', '')}"
+        for c in status.get("conditions") or ()
+        if c["type"] in _FAILED and c["status"] == "True"
+    ]
+    fresh = [line for line in lines if line not in told]
+    told.update(fresh)
+    return fresh
 
 
 def _print_notes(status: Object) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reconciler.api import kinds
 from reconciler.clock import run_virtual
 from reconciler.gitops.engine import OutcomeKind
+from reconciler.gitops.engine.deletion import FINALIZER, TAKEN_DOWN
 from tests.simulation.applications import Cluster, config
 
 CLAIM = """
@@ -110,6 +113,32 @@ def test_two_applications_never_fight_over_an_object_and_the_second_gets_it_when
             assert found["data"]["value"] == "second"
             assert found["metadata"]["uid"] == uid, "handed on, not deleted and made again"
             assert await cluster.sync("second") == "Synced"
+
+    run_virtual(story())
+
+
+@pytest.mark.parametrize("order", [("first", "second"), ("second", "first")])
+@pytest.mark.parametrize("wait", [0.0, 30.0])
+def test_what_two_applications_declare_goes_when_both_are_taken_down(
+    order: tuple[str, str], wait: float
+) -> None:
+    """`down` tells all before the first one goes, however long the next one takes."""
+
+    async def story() -> None:
+        async with Cluster().running() as cluster:
+            for name in ("first", "second"):
+                cluster.source(name).write(a=config("a"), b=config(name))
+                await cluster.application(name)
+                await cluster.settle()
+            told = {"finalizers": [FINALIZER], "annotations": {TAKEN_DOWN: "true"}}
+            for name in order:
+                await cluster.registry.patch(kinds.APPLICATION, name, "", {"metadata": told})
+            for name in order:
+                await cluster.registry.delete(kinds.APPLICATION, name)
+                await cluster.settle(wait)
+            await cluster.settle()
+            assert not (await cluster.registry.list(kinds.APPLICATION)).items
+            assert not await cluster.values()
 
     run_virtual(story())
 

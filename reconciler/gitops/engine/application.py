@@ -15,7 +15,7 @@ from reconciler.gitops.engine.alarm import Alarm
 from reconciler.gitops.engine.comparing import Comparer
 from reconciler.gitops.engine.concluding import Conclusion
 from reconciler.gitops.engine.deciding import Decider
-from reconciler.gitops.engine.deletion import delete_all
+from reconciler.gitops.engine.deletion import delete_all, stands
 from reconciler.gitops.engine.guards import Guards
 from reconciler.gitops.engine.operations import Operations
 from reconciler.gitops.engine.outcomes import OutcomeKind
@@ -162,7 +162,8 @@ class ApplicationLoop:
 
     def _is_shared(self, key: Key) -> bool:
         """Whether another Application has use for an object of ours."""
-        return any(name != self._name for name in self._shared.claims.claimants(key))
+        others = set(self._shared.claims.claimants(key)) - {self._name}
+        return any(stands(self._shared.cache, name) for name in others)
 
     def _look_again(self) -> None:
         """Look at everything again after a while that grows."""

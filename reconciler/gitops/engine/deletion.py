@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FINALIZER = "reconciler.dev/resources-finalizer"
 DELETE_VOLUMES = "reconciler.dev/delete-volumes"
+#: Its deletion is next, with that of all others: nobody keeps anything for its sake.
+TAKEN_DOWN = "reconciler.dev/taken-down"
 
 _OWN_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 _DATA = frozenset({"PersistentVolumeClaim", "PersistentVolume"})
@@ -59,6 +61,14 @@ async def delete_all(
     except NotFound:
         return True
     return False
+
+
+def stands(cache: InformerCache, app: str) -> bool:
+    """Whether there is an Application of this name, and it is not about to go."""
+    found = cache.snapshot.get(kinds.APPLICATION, "", app)
+    if found is None or is_deleting(found):
+        return False
+    return annotations_of(found).get(TAKEN_DOWN) != "true"
 
 
 def _owned(cache: InformerCache, app: Object) -> list[Key]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from tests.unit.controllers.snapshot import workload
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    import pytest
 
 _WEB = "/apis/apps/v1/namespaces/default/deployments/web/scale"
 
@@ -35,6 +38,29 @@ async def _serving(tmp_path: Path) -> AsyncIterator[tuple[Registry, aiohttp.Clie
         async with aiohttp.ClientSession("http://localhost", connector=connector) as http:
             yield registry, http
     await registry.close()
+
+
+async def test_who_hangs_up_on_a_watch_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`get -w` and `logs -f` end with Ctrl-C: a daemon's log is not the place for that."""
+    async with _serving(tmp_path) as (registry, http):
+        await http.get("/api/v1/pods?watch=true")
+        watchers = registry._log.watches._watchers
+        assert any(watchers.values())
+        await http.close()
+        number = 0
+        while any(watchers.values()):  # it is noticed when there is something to say
+            number += 1
+            pod = {"containers": [{"name": "main", "image": "any"}]}
+            await registry.create(
+                {
+                    "apiVersion": "v1", "kind": "Pod", "spec": pod,
+                    "metadata": {"name": f"p{number}", "namespace": "default"},
+                }
+            )  # fmt: skip
+            await asyncio.sleep(0)
+    assert not caplog.records
 
 
 async def test_a_workload_is_scaled_by_its_scale(tmp_path: Path) -> None:
