@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.kubelet.node import runs
+from reconciler.api.pods import is_ready
 
 if TYPE_CHECKING:
     from tests.unit.kubelet.node import Node
@@ -73,10 +73,15 @@ async def test_a_kubelet_that_begins_anew_writes_another(node: Node) -> None:
     """No token is kept but where the Pod sees it: what a new kubelet does not know it replaces."""
     await node.create("v1", "ServiceAccount", "default")
     script = (
-        'a=$(cat /t/token); while [ "$a" = "$(cat /t/token)" ]; do sleep 0.1; done; cat /t/token'
+        "a=$(cat /t/token); touch /dev/shm/read; "
+        'while [ "$a" = "$(cat /t/token)" ]; do sleep 0.1; done; cat /t/token'
     )
-    await node.run(script, **mounts())
-    await node.until(runs())
+    spec = mounts()
+    spec["container"]["readinessProbe"] = {
+        "exec": {"command": ["ls", "/dev/shm/read"]}, "periodSeconds": 1
+    }  # fmt: skip
+    await node.run(script, **spec)
+    await node.until(is_ready)
     await node.restart()
     (token,) = node.output(await node.finished())
     assert (await node.tokens.review(token, ()))["authenticated"]
