@@ -20,8 +20,8 @@ SEVERITIES = ("error", "warning", "info")
 _SORTED = 1024
 _PIECE = 64
 
-#: A finding as plain tuples, and the number that it came with: what is equal in order stays in that of coming.
-_Numbered = tuple[tuple[Any, ...], int]
+#: What a finding is sorted by, and the finding as plain tuples.
+_Keyed = tuple[tuple[Any, ...], tuple[Any, ...]]
 
 
 class Findings:
@@ -71,15 +71,15 @@ class Findings:
 def ordered(findings: Iterable[Finding]) -> Findings:
     """Return findings in order, each once; of those that do not fit into memory at once no more than some lie there."""
     runs: list[_Run] = []
-    numbered = ((flat(finding), number) for number, finding in enumerate(findings))
-    while some := sorted(itertools.islice(numbered, _SORTED), key=_key):
-        run = next((run for run in runs if run.last <= _key(some[0])), None)
+    keyed = (_keyed(finding, number) for number, finding in enumerate(findings))
+    while some := sorted(itertools.islice(keyed, _SORTED)):
+        run = next((run for run in runs if run.last <= some[0][0]), None)
         if run is None:
             runs.append(run := _Run())
         run.extend(some)
     counts: Counter[tuple[str, str]] = Counter()
     pieces: list[bytes] = []
-    merged = _unique(heapq.merge(*runs, key=_key))
+    merged = _unique(heapq.merge(*runs))
     while piece := list(itertools.islice(merged, _PIECE)):
         counts.update((plain[0], plain[1]) for plain in piece)
         pieces.append(_packed(piece))
@@ -87,31 +87,33 @@ def ordered(findings: Iterable[Finding]) -> Findings:
 
 
 class _Run:
-    """Numbered findings in order, packed."""
+    """Findings in order, packed."""
 
     def __init__(self) -> None:
         self.last: tuple[Any, ...] = ()
         self._pieces: list[bytes] = []
 
-    def extend(self, findings: list[_Numbered]) -> None:
-        self.last = _key(findings[-1])
+    def extend(self, findings: list[_Keyed]) -> None:
+        self.last = findings[-1][0]
         for start in range(0, len(findings), _PIECE):
             self._pieces.append(_packed(findings[start : start + _PIECE]))
 
-    def __iter__(self) -> Iterator[_Numbered]:
+    def __iter__(self) -> Iterator[_Keyed]:
         for piece in self._pieces:
             yield from loads(zlib.decompress(piece))
 
 
-def _key(numbered: _Numbered) -> tuple[Any, ...]:
-    (rule, severity, message, file, line, column, *_), number = numbered
-    return file, line, column, SEVERITIES.index(severity), rule, message, number
+def _keyed(finding: Finding, number: int) -> _Keyed:
+    """``number`` is that of coming: what is equal in order stays in it, and findings themselves are never compared."""
+    rule, severity, message, file, line, column = finding[:6]
+    level = SEVERITIES.index(severity)
+    return (file, line, column, level, rule, message, number), flat(finding)
 
 
-def _unique(findings: Iterable[_Numbered]) -> Iterator[tuple[Any, ...]]:
+def _unique(findings: Iterable[_Keyed]) -> Iterator[tuple[Any, ...]]:
     """Yield findings, of equal ones the first: they lie among those that are equal in order."""
-    for _, group in itertools.groupby(findings, key=lambda numbered: _key(numbered)[:-1]):
-        yield from dict.fromkeys(plain for plain, _ in group)
+    for _, group in itertools.groupby(findings, key=lambda keyed: keyed[0][:-1]):
+        yield from dict.fromkeys(plain for _, plain in group)
 
 
 def flat(finding: Finding) -> tuple[Any, ...]:

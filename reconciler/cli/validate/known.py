@@ -93,9 +93,9 @@ class KnownSet:
         return _said(self._at(number)[1])
 
     def all_said(self) -> Iterator[Said]:
-        for segment in self._segments:
-            for one in _documents(segment):
-                yield _said(one)
+        # Whoever asks for a document while going through the set finds its block open.
+        for at in range(len(self._segments)):
+            yield from map(_said, self._open(at))
 
     def told(self) -> Iterator[tuple[int, Finding]]:
         for number, finding in self._told("documents"):

@@ -35,7 +35,7 @@ def check_selector(judged: Judged, number: int, facts: Facts, labels: Labels) ->
 
 
 def _nothing(document: Document) -> Finding:
-    service = document.object.get("kind") == "Service"
+    service = document.name.kind == "Service"
     rule = "reference/selector" if service else "reference/disruption-budget"
     told = "the selector matches no Pod of this set"
     return document.finding(rule, "warning", told, ("spec", "selector"))
