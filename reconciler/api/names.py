@@ -88,6 +88,18 @@ def qualified_problem(text: str) -> str:
     return "" if _QUALIFIED.match(name) else _QUALIFIED_WORDS
 
 
+def domain_path_problem(text: str) -> str:
+    """Return what keeps a text from being a path below a domain, as ``acme.io/foo``; empty where nothing does."""
+    host, _, path = text.partition("/")
+    if not host or not path:
+        return 'must be a domain-prefixed path (such as "acme.io/foo")'
+    if wrong := subdomain_problem(host):
+        return wrong
+    if not re.fullmatch(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", path):
+        return "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"
+    return ""
+
+
 def label_value_problem(value: object) -> str:
     """Say what is wrong with a label's value."""
     return _value_problem(value) if isinstance(value, str) else "must be a string"

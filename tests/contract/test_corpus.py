@@ -22,9 +22,7 @@ _WITHOUT_TYPE = "no object of the API: values, patches, settings of other progra
 _TEMPLATE = "templates of other programs, or broken on purpose: not to be read, or names with {{ }}, $X, __X__ in them"
 _PARTIAL = "a part of an object, for kustomize or server-side apply, or one without a name: required fields are missing"
 _OLD = "an apiVersion that Kubernetes 1.36 serves no longer"
-_PODMAN = (
-    "Podman takes it: capitals in names, no image, `pull: missing`, numbers where strings are asked"
-)
+_PODMAN = "Podman takes it: capitals in names, no image, `pull: missing`, the host's sysctls, numbers where strings are asked"
 _KUSTOMIZED = (
     "a ServiceAccount without a namespace: kustomize, or the test that applies it, fills it in"
 )
@@ -72,7 +70,8 @@ EXPLAINED: dict[str, dict[str, str]] = {
     "podman": {
         "deprecation/removed": _OLD, "rule/annotation": _TEMPLATE, "rule/container-name": _PODMAN,
         "rule/containers": _PODMAN, "rule/image": _PODMAN, "rule/label": _TEMPLATE, "rule/name": _PODMAN,
-        "rule/selector": _WRONG, "rule/restart-policy": _PODMAN, "rule/scale-target": _WRONG, "schema/enum": _PODMAN,
+        "rule/selector": _WRONG, "rule/restart-policy": _PODMAN, "rule/scale-target": _WRONG, "rule/sysctl": _PODMAN,
+        "schema/enum": _PODMAN,
         "schema/missing-type": _WITHOUT_TYPE, "schema/required": _PODMAN, "schema/type": _PODMAN,
         "schema/unknown-field": _WRONG, "schema/unknown-version": _PODMAN, "syntax/duplicate-key": _WRONG,
         "syntax/key": _TEMPLATE, "syntax/yaml": _TEMPLATE,

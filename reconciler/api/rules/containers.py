@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.api import names
+from reconciler.api import names, quantities
+from reconciler.api.rules.claims import running
 from reconciler.api.rules.probes import lifecycle, probe
 from reconciler.api.rules.problem import (
     Part,
@@ -38,6 +39,8 @@ _ENV_FIELDS = frozenset(
 )  # fmt: skip
 _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.+)'\]\Z")
 _RESOURCE_FIELD = re.compile(r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)\Z")
+_BYTES = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+_DIVISORS = {"cpu": ("1m", "1"), "memory": _BYTES, "ephemeral-storage": _BYTES, "hugepages": _BYTES}
 _INIT_ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 
 
@@ -64,6 +67,7 @@ def container(one: Part, path: Path, pod: Inside, *, init: bool) -> Iterator[Pro
         yield invalid(
             "image", (*path, "image"), image, "must not have leading or trailing whitespace"
         )
+    yield from running(one, path)
     sidecar = one.get("restartPolicy") == "Always"
     if one.get("env"):
         yield from _environment(one, path, pod.volumes)
@@ -134,6 +138,7 @@ def _env_source(
                 yield from _field(ref.get("fieldPath") or "", (*here, "fieldPath"))
             case "resourceFieldRef":
                 yield from _resource_field(ref.get("resource") or "", (*here, "resource"))
+                yield from _divisor(ref, (*here, "divisor"))
             case "configMapKeyRef" | "secretKeyRef":
                 if wrong := names.subdomain_problem(ref.get("name") or ""):
                     yield invalid("env-source", (*here, "name"), ref.get("name") or "", wrong)
@@ -197,6 +202,26 @@ def _resource_field(text: str, path: Path) -> Iterator[Problem]:
         yield unsupported("env-source", path, text, words)
 
 
+def _divisor(ref: Part, path: Path) -> Iterator[Problem]:
+    resource, given = ref.get("resource") or "", ref.get("divisor")
+    kind = resource.partition(".")[2]
+    allowed = _DIVISORS.get("hugepages" if kind.startswith("hugepages-") else kind)
+    try:
+        amount = quantities.parse(given) if given is not None else 0
+    except ValueError:
+        return
+    if amount and allowed is not None and amount not in [quantities.parse(a) for a in allowed]:
+        word = "hugepages" if kind.startswith("hugepages-") else kind
+        told = (
+            f"only divisor's values {_listed_words(allowed)} are supported with the {word} resource"
+        )
+        yield invalid("env-source", path, resource, told)
+
+
+def _listed_words(words: tuple[str, ...]) -> str:
+    return " and ".join(words) if len(words) == 2 else ", ".join(words)
+
+
 def _environment_from(one: Part, path: Path) -> Iterator[Problem]:
     for here, source in each(one, "envFrom", path):
         prefix = source.get("prefix") or ""
@@ -256,6 +281,14 @@ def _ports(
             taken.add(key)
 
 
+def _recursive(mount: Part, path: Path) -> Iterator[Problem]:
+    if not mount.get("readOnly"):
+        yield forbidden("mount", path, "may only be specified when readOnly is true")
+    if mount.get("mountPropagation") not in (None, "", "None"):
+        told = "may only be specified when mountPropagation is None or not specified"
+        yield forbidden("mount", path, told)
+
+
 def _mounts(one: Part, path: Path, volumes: dict[str, str]) -> Iterator[Problem]:
     seen: set[str] = set()
     privileged = bool((one.get("securityContext") or {}).get("privileged"))
@@ -279,6 +312,8 @@ def _mounts(one: Part, path: Path, volumes: dict[str, str]) -> Iterator[Problem]
                 )
             elif ".." in inside.split("/"):
                 yield invalid("mount", (*here, field), inside, "must not contain '..'", named=named)
+        if mount.get("recursiveReadOnly") not in (None, "", "Disabled"):
+            yield from _recursive(mount, (*here, "recursiveReadOnly"))
         if mount.get("subPath") and mount.get("subPathExpr"):
             told = "subPathExpr and subPath are mutually exclusive"
             yield invalid("mount", (*here, "subPathExpr"), mount["subPathExpr"], told)

@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from reconciler.api import names
-from reconciler.api.rules.problem import Problem, duplicate, each, invalid, required
+from reconciler.api.rules.problem import Problem, duplicate, each, invalid, required, too_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +24,13 @@ def endpoint_slice(obj: Object) -> Iterator[Problem]:
     if not kind:
         yield required("endpoints", ("addressType",))
     if len(obj.get("endpoints") or ()) > _MOST_ENDPOINTS:
-        told = f"Too many: {len(obj['endpoints'])}: must have at most {_MOST_ENDPOINTS} items"
-        yield Problem(("endpoints",), "FieldValueTooMany", told, "rule/endpoints")
+        yield too_many("endpoints", ("endpoints",), len(obj["endpoints"]), _MOST_ENDPOINTS)
     for path, endpoint in each(obj, "endpoints", ()):
         addresses = endpoint.get("addresses") or ()
         if not addresses:
             yield required("endpoints", (*path, "addresses"), "must contain at least 1 address")
         elif len(addresses) > _MOST_ADDRESSES:
-            told = f"Too many: {len(addresses)}: must have at most {_MOST_ADDRESSES} items"
-            yield Problem((*path, "addresses"), "FieldValueTooMany", told, "rule/endpoints")
+            yield too_many("endpoints", (*path, "addresses"), len(addresses), _MOST_ADDRESSES)
         for index, address in enumerate(addresses):
             wrong = _address_problem(address or "", kind)
             if wrong and not (_is_controllers(obj) and _is_loopback(address)):
@@ -66,3 +64,21 @@ def _address_problem(address: str, kind: str) -> str:
     if kind in ("IPv4", "IPv6") and f"IPv{version}" != kind:
         return f"must be an {kind} address"
     return names.routable_problem(address)
+
+
+def endpoints(obj: Object) -> Iterator[Problem]:
+    """Yield what is wrong with Endpoints."""
+    for path, subset in each(obj, "subsets", ()):
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            yield required("endpoints", path, "must specify `addresses` or `notReadyAddresses`")
+        for field in ("addresses", "notReadyAddresses"):
+            for here, address in each(subset, field, path):
+                if wrong := names.address_problem(address.get("ip") or ""):
+                    yield invalid("endpoints", (*here, "ip"), address.get("ip") or "", wrong)
+        several = len(subset.get("ports") or ()) > 1
+        for here, port in each(subset, "ports", path):
+            name = port.get("name") or ""
+            if several and not name:
+                yield required("endpoint-ports", (*here, "name"))
+            elif name and (wrong := names.label_problem(name)):
+                yield invalid("endpoint-ports", (*here, "name"), name, wrong)

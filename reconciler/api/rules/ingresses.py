@@ -6,7 +6,17 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from reconciler.api import names
-from reconciler.api.rules.problem import Part, Path, Problem, below, each, invalid, required
+from reconciler.api.rules.problem import (
+    Part,
+    Path,
+    Problem,
+    below,
+    each,
+    forbidden,
+    invalid,
+    required,
+    unsupported,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +66,28 @@ def legacy_class(obj: Object) -> Iterator[Problem]:
         told = "must match `ingressClassName` when both are specified"
         path = ("metadata", "annotations", _LEGACY_CLASS)
         yield invalid("ingress-class", path, given, told, named=f"annotations.{_LEGACY_CLASS}")
+
+
+def ingress_class(obj: Object) -> Iterator[Problem]:
+    """Yield what is wrong with an IngressClass."""
+    spec = below(obj, "spec")
+    controller = spec.get("controller") or ""
+    if not controller:
+        yield required("ingress-class", ("spec", "controller"))
+    elif wrong := names.domain_path_problem(controller):
+        yield invalid("ingress-class", ("spec", "controller"), controller, wrong)
+    given = spec.get("parameters")
+    if not isinstance(given, dict):
+        return
+    scope, namespace, here = given.get("scope"), given.get("namespace"), ("spec", "parameters")
+    if scope not in (None, "", "Cluster", "Namespace"):
+        yield unsupported("ingress-class", (*here, "scope"), scope, ["Cluster", "Namespace"])
+    elif scope == "Namespace" and not namespace:
+        told = "`parameters.scope` is set to 'Namespace'"
+        yield required("ingress-class", (*here, "namespace"), told)
+    elif scope != "Namespace" and namespace:
+        told = "`parameters.scope` is set to 'Cluster'"
+        yield forbidden("ingress-class", (*here, "namespace"), told)
 
 
 def _host(host: str, path: Path) -> Iterator[Problem]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from reconciler.api import selectors
+from reconciler.api import names, selectors
+from reconciler.api.rules.completion import failure_policy, indexed
 from reconciler.api.rules.pods import template
 from reconciler.api.rules.problem import (
     Part,
     Path,
     Problem,
     below,
-    each,
     invalid,
     not_negative,
     required,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 #: Labels by which a kube-apiserver ties a Job to its Pods.
 _OWN_LABELS = frozenset({"batch.kubernetes.io/controller-uid", "controller-uid"})
-_MOST_PARALLEL = 100_000
 
 
 def job(obj: Object) -> Iterator[Problem]:
@@ -65,25 +64,10 @@ def job_spec(spec: Part, path: Path) -> Iterator[Problem]:
         "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
         "backoffLimitPerIndex", "maxFailedIndexes",
     )  # fmt: skip
-    indexed = spec.get("completionMode") == "Indexed"
-    for field in ("backoffLimitPerIndex", "maxFailedIndexes"):
-        value = spec.get(field)
-        if value is not None and not indexed:
-            yield invalid("job-indexed", (*path, field), value, "requires indexed completion mode")
-    if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
-        told = "when maxFailedIndexes is specified"
-        yield required("job-indexed", (*path, "backoffLimitPerIndex"), told)
-    if indexed:
-        if spec.get("completions") is None:
-            told = "when completion mode is Indexed"
-            yield required("job-indexed", (*path, "completions"), told)
-        parallel = spec.get("parallelism")
-        if parallel is not None and parallel > _MOST_PARALLEL:
-            told = "must be less than or equal to 100000 when completion mode is Indexed"
-            yield invalid("job-indexed", (*path, "parallelism"), parallel, told)
-    if spec.get("successPolicy") is not None and not indexed:
-        told = "requires indexed completion mode"
-        yield invalid("job-indexed", (*path, "successPolicy"), spec["successPolicy"], told)
+    yield from indexed(spec, path)
+    owner = spec.get("managedBy")
+    if owner is not None and (wrong := names.domain_path_problem(owner)):
+        yield invalid("job-number", (*path, "managedBy"), owner, wrong)
     held = below(spec, "template")
     yield from template(held, (*path, "template"))
     policy = below(held, "spec").get("restartPolicy") or "Always"
@@ -98,42 +82,7 @@ def job_spec(spec: Part, path: Path) -> Iterator[Problem]:
         if policy == "OnFailure":
             told = 'only "Never" is supported when podFailurePolicy is specified'
             yield invalid("pod-failure-policy", where, policy, told)
-        yield from _failure_policy(failure, spec, (*path, "podFailurePolicy"))
-
-
-def _failure_policy(policy: Part, spec: Part, path: Path) -> Iterator[Problem]:
-    replacement = spec.get("podReplacementPolicy")
-    if replacement not in (None, "", "Failed"):
-        where = (*path[:-1], "podReplacementPolicy")
-        yield unsupported("pod-failure-policy", where, replacement, ["Failed"])
-    known = {c.get("name") for f in ("containers", "initContainers")
-             for _, c in each(below(below(spec, "template"), "spec"), f, ())}  # fmt: skip
-    for here, rule in each(policy, "rules", path):
-        codes, conditions = rule.get("onExitCodes"), rule.get("onPodConditions")
-        if codes is None and not conditions:
-            told = "specifying one of OnExitCodes and OnPodConditions is required"
-            yield invalid("pod-failure-policy", here, rule, told)
-        elif codes is not None and conditions:
-            told = "specifying both OnExitCodes and OnPodConditions is not supported"
-            yield invalid("pod-failure-policy", here, rule, told)
-        if codes is not None:
-            values = codes.get("values") or []
-            if not values:
-                told = "at least one value is required"
-                yield invalid("pod-failure-policy", (*here, "onExitCodes", "values"), values, told)
-            if codes.get("operator") == "In" and 0 in values:
-                told = "must not be 0 for the In operator"
-                at = values.index(0)
-                yield invalid("pod-failure-policy", (*here, "onExitCodes", "values", at), 0, told)
-            name = codes.get("containerName")
-            if name is not None and name not in known:
-                told = "must be one of the container or initContainer names in the pod template"
-                yield invalid(
-                    "pod-failure-policy", (*here, "onExitCodes", "containerName"), name, told
-                )
-        if rule.get("action") == "FailIndex" and spec.get("backoffLimitPerIndex") is None:
-            told = "requires the backoffLimitPerIndex to be set"
-            yield invalid("pod-failure-policy", (*here, "action"), "FailIndex", told)
+        yield from failure_policy(failure, spec, (*path, "podFailurePolicy"))
 
 
 def cron_job(obj: Object) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.api import names
+from reconciler.api.rules.claims import pod_claims
 from reconciler.api.rules.containers import Inside, container
 from reconciler.api.rules.ephemeral import ephemeral_containers
 from reconciler.api.rules.problem import (
@@ -17,6 +18,7 @@ from reconciler.api.rules.problem import (
     forbidden,
     invalid,
     required,
+    unsupported,
 )
 from reconciler.api.rules.scheduling import placement
 from reconciler.api.rules.security import pod_security
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.api.objects import Object
 
 _SUBDOMAINS = ("serviceAccountName", "priorityClassName", "runtimeClassName", "nodeName")
+_SYSTEMS = ("linux", "windows")
 _LABELS = ("hostname", "subdomain")
 
 
@@ -77,6 +80,7 @@ def _spec(spec: Part, path: Path, inside: Inside) -> Iterator[Problem]:
             if name and name in seen:
                 yield duplicate("container-name", (*here, "name"), name)
             seen.add(name)
+    yield from pod_claims(spec, path)
     yield from placement(spec, path)
     yield from pod_security(spec, path)
     yield from _dns(spec, path)
@@ -112,6 +116,11 @@ def _names(spec: Part, path: Path) -> Iterator[Problem]:
         name = spec.get(field)
         if name and (wrong := names.label_problem(name)):
             yield invalid("pod-name-field", (*path, field), name, wrong)
+    system = spec.get("os")
+    if isinstance(system, dict) and system.get("name") not in _SYSTEMS:
+        here = (*path, "os", "name")
+        name = system.get("name")
+        yield unsupported("windows", here, name, _SYSTEMS) if name else required("windows", here)
     yield from _aliases(spec, path)
     yield from _gates(spec, path)
 

@@ -76,6 +76,12 @@ def duplicate(rule: str, path: Path, value: Any) -> Problem:
     )
 
 
+def too_many(rule: str, path: Path, count: int, most: int) -> Problem:
+    """Say that a list has more items than are allowed."""
+    message = f"Too many: {count}: must have at most {most} items"
+    return Problem(path, "FieldValueTooMany", message, f"rule/{rule}")
+
+
 def not_found(rule: str, path: Path, value: Any, known: Iterable[str] = ()) -> Problem:
     """Say that nothing has this name; ``known`` are the names that exist."""
     shown = _shown(value)

@@ -15,6 +15,7 @@ from reconciler.api.rules.problem import (
     forbidden,
     invalid,
     nearest,
+    not_negative,
     required,
 )
 
@@ -37,6 +38,12 @@ _MEASURED = tuple(
     )
     for word in words
 )
+_SCOPES = (
+    "Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity",
+    "VolumeAttributesClass",
+)  # fmt: skip
+_COMPUTED = tuple(p + n for p in ("", "requests.", "limits.") for n in ("cpu", "memory"))
+_LIMITED = ("Container", "PersistentVolumeClaim", "Pod")
 _HIGHEST_PRIORITY = 1_000_000_000
 
 
@@ -56,6 +63,26 @@ def quota(obj: Object) -> Iterator[Problem]:
         elif amount.denominator != 1 and (name in _COUNTED or name.startswith("count/")):
             yield invalid("quota", path, str(value), "must be an integer")
 
+    yield from _scopes(below(obj, "spec"))
+
+
+def _scopes(spec: Part) -> Iterator[Problem]:
+    path: Path = ("spec", "scopes")
+    scopes, hard = spec.get("scopes") or (), below(spec, "hard")
+    for scope in scopes:
+        if scope not in _SCOPES:
+            hint = nearest(scope, _SCOPES)
+            yield invalid("quota", path, scopes, "unsupported scope", hint=hint)
+            continue
+        countable = ("pods",) if scope == "BestEffort" else ("pods", *_COMPUTED)
+        if scope != "VolumeAttributesClass" and any(
+            n not in countable for n in hard if n in _COUNTED or n in _MEASURED
+        ):
+            yield invalid("quota", path, scopes, "unsupported scope applied to resource")
+    for one, other in (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")):
+        if one in scopes and other in scopes:
+            yield invalid("quota", path, scopes, "conflicting scopes")
+
 
 def limit_range(obj: Object) -> Iterator[Problem]:
     """Yield what is wrong with a LimitRange."""
@@ -65,6 +92,10 @@ def limit_range(obj: Object) -> Iterator[Problem]:
         if kind in seen:
             yield duplicate("limit-range", (*path, "type"), kind)
         seen.add(kind)
+        if kind not in _LIMITED and "/" not in str(kind or ""):
+            told = "must be a standard limit type or fully qualified"
+            hint = nearest(kind, _LIMITED)
+            yield invalid("limit-range", (*path, "type"), kind or "", told, hint=hint)
         if kind == "Pod":
             for field in ("default", "defaultRequest"):
                 if item.get(field):
@@ -120,3 +151,13 @@ def runtime_class(obj: Object) -> Iterator[Problem]:
     handler = obj.get("handler") or ""
     if wrong := names.label_problem(handler):
         yield invalid("runtime-class", ("handler",), handler, wrong)
+
+
+def lease(obj: Object) -> Iterator[Problem]:
+    """Yield what is wrong with a Lease."""
+    spec = below(obj, "spec")
+    seconds = spec.get("leaseDurationSeconds")
+    if seconds is not None and seconds <= 0:
+        path = ("spec", "leaseDurationSeconds")
+        yield invalid("invalid", path, seconds, "must be greater than 0")
+    yield from not_negative("invalid", spec, ("spec",), "leaseTransitions")

@@ -10,6 +10,7 @@ from reconciler.api.rules.problem import Part, Path, Problem, invalid, nearest, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
 
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
 
@@ -42,6 +43,9 @@ def _amount(name: str, value: Any, path: Path) -> Iterator[Problem]:
         yield invalid("resources", path, str(value), "must be greater than or equal to 0")
     elif _extended(name) and amount.denominator != 1:
         yield invalid("resources", path, str(value), "must be an integer")
+    elif name.startswith("hugepages-") and (page := _page(name)) and amount % page:
+        told = f"{value} is not positive integer multiple of {name}"
+        yield invalid("resources", path, str(value), told)
 
 
 def _within(name: str, value: Any, limit: Any, path: Path) -> Iterator[Problem]:
@@ -84,3 +88,11 @@ def _name_problem(name: str) -> str:
 def _extended(name: str) -> bool:
     """Whether a resource is one that a device plug-in adds: it is whole, and cannot be overcommitted."""
     return "/" in name and "kubernetes.io/" not in name
+
+
+def _page(name: str) -> Fraction | None:
+    """Return the size of the pages that ``hugepages-2Mi`` counts; None where it is no size."""
+    try:
+        return quantities.parse(name.removeprefix("hugepages-"))
+    except ValueError:
+        return None

@@ -200,6 +200,9 @@ def _spread(constraint: Part, path: Path) -> Iterator[Problem]:
         yield required("topology-spread", (*path, "topologyKey"), "can not be empty")
     elif wrong := names.qualified_problem(key):
         yield invalid("topology-spread", (*path, "topologyKey"), key, wrong)
+    if constraint.get("matchLabelKeys") and constraint.get("labelSelector") is None:
+        told = "must not be specified when labelSelector is not set"
+        yield forbidden("topology-spread", (*path, "matchLabelKeys"), told)
     least = constraint.get("minDomains")
     if least is not None:
         if least <= 0:

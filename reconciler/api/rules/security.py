@@ -31,6 +31,13 @@ _LINUX_CONTAINER = (
 )  # fmt: skip
 
 
+#: Kernel parameters of a namespace that a Pod shares with its host are the host's.
+_NAMESPACES = {
+    "hostNetwork": ("net.",),
+    "hostIPC": ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."),
+}
+
+
 def pod_security(spec: Part, path: Path) -> Iterator[Problem]:
     """Yield what is wrong with a Pod's own security context and the host namespaces it asks for."""
     context = below(spec, "securityContext")
@@ -42,7 +49,7 @@ def pod_security(spec: Part, path: Path) -> Iterator[Problem]:
                 told = f"must be between 0 and {_MOST_ID}, inclusive"
                 yield invalid("user-id", (*here, "supplementalGroups", index), group, told)
         yield from _profiles(context, here)
-        yield from _sysctls(context, here)
+        yield from _sysctls(context, here, spec)
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         yield invalid(
             "host-namespaces", (*path, "shareProcessNamespace"), True,
@@ -56,6 +63,8 @@ def pod_security(spec: Part, path: Path) -> Iterator[Problem]:
     yield from _host_process(spec, path)
     if below(spec, "os").get("name") == "windows":
         yield from _windows(spec, path)
+    elif below(spec, "os").get("name") == "linux":
+        yield from _linux(spec, path)
 
 
 def _ids(context: Part, path: Path, *fields: str) -> Iterator[Problem]:
@@ -88,7 +97,7 @@ def _profiles(context: Part, path: Path) -> Iterator[Problem]:
             yield required("security-profile", (*path, field, "type"), "type is required")
 
 
-def _sysctls(context: Part, path: Path) -> Iterator[Problem]:
+def _sysctls(context: Part, path: Path, spec: Part) -> Iterator[Problem]:
     seen: set[str] = set()
     for here, one in each(context, "sysctls", path):
         name = one.get("name") or ""
@@ -99,6 +108,10 @@ def _sysctls(context: Part, path: Path) -> Iterator[Problem]:
             yield invalid("sysctl", (*here, "name"), name, told)
         elif name in seen:
             yield duplicate("sysctl", (*here, "name"), name)
+        for field, prefixes in _NAMESPACES.items():
+            if spec.get(field) and name.replace("/", ".").startswith(prefixes):
+                told = f"may not be specified when '{field}' is true"
+                yield invalid("sysctl", (*here, "name"), name, told)
         seen.add(name)
 
 
@@ -139,6 +152,14 @@ def _windows(spec: Part, path: Path) -> Iterator[Problem]:
             for field in _LINUX_CONTAINER:
                 if inside.get(field) is not None:
                     yield forbidden("windows", (*here, "securityContext", field), told)
+
+
+def _linux(spec: Part, path: Path) -> Iterator[Problem]:
+    holders = [(path, spec), *each(spec, "containers", path), *each(spec, "initContainers", path)]
+    for here, one in holders:
+        if below(one, "securityContext").get("windowsOptions") is not None:
+            told = "windows options cannot be set for a linux pod"
+            yield forbidden("windows", (*here, "securityContext", "windowsOptions"), told)
 
 
 def container_security(context: Part, path: Path, *, user_namespace: bool) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from reconciler.api import names
@@ -16,14 +17,18 @@ from reconciler.api.rules.problem import (
     forbidden,
     invalid,
     required,
+    unsupported,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reconciler.api.objects import Object
 
 _NODE_PORTS = range(30_000, 32_768)
+_SEVERAL = {"clusterIPs": "cluster IPs", "ipFamilies": "IP families"}
+_DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
+_KUBELET = 10250
 _OUT_OF_RANGE = "must be between 1 and 65535, inclusive"
 
 
@@ -41,6 +46,10 @@ def service(obj: Object) -> Iterator[Problem]:
         if spec.get("clusterIP") or spec.get("clusterIPs"):
             told = "may not be set for ExternalName services"
             yield forbidden("cluster-ip", ("spec", "clusterIP"), told, named="spec.clusterIPs")
+        for field in ("ipFamilies", "ipFamilyPolicy"):
+            if spec.get(field):
+                told = "may not be set for ExternalName services"
+                yield forbidden("ip-families", ("spec", field), told)
     else:
         if not spec.get("ports") and not headless:
             yield required("service-ports", ("spec", "ports"))
@@ -49,6 +58,7 @@ def service(obj: Object) -> Iterator[Problem]:
     if held := spec.get("selector"):
         yield from check_labels(held, ("spec", "selector"), rule="selector")
     yield from _outside(spec, kind)
+    yield from _traffic(spec, kind)
     yield from _affinity(spec)
 
 
@@ -64,8 +74,39 @@ def _addresses(spec: Part, kind: str) -> Iterator[Problem]:
                 yield invalid("cluster-ip", here, address, told, named=named)
         elif wrong := names.address_problem(address):
             yield invalid("cluster-ip", here, address, wrong, named=named)
+    if spec.get("clusterIPs") and spec.get("clusterIP") not in (None, "", given[0]):
+        yield invalid("cluster-ip", path, given, "first value must match `clusterIP`")
+    if "None" in given and len(given) > 1:
+        yield invalid("cluster-ip", path, given, "'None' must be the first and only value")
+    yield from _families(spec, given)
+
+
+def _families(spec: Part, addresses: Sequence[str]) -> Iterator[Problem]:
+    """Yield where families, addresses and policy say different things of how many there are, and which."""
+    families, policy = spec.get("ipFamilies") or (), spec.get("ipFamilyPolicy") or "SingleStack"
+    for field, held in (("clusterIPs", addresses), ("ipFamilies", families)):
+        if len(held) > 2:
+            yield invalid("ip-families", ("spec", field), held, "may only hold up to 2 values")
+        elif len(held) == 2 and policy == "SingleStack" and "None" not in held:
+            told = f"must be RequireDualStack or PreferDualStack when multiple {_SEVERAL[field]} are specified"
+            yield invalid("ip-families", ("spec", "ipFamilyPolicy"), policy, told)
+    plain = [a for a in addresses if a != "None" and not names.address_problem(a)]
+    of = [f"IPv{ipaddress.ip_address(a).version}" for a in plain]
+    if len(of) == 2 and of[0] == of[1]:
+        told = "may specify no more than one IP for each IP family"
+        yield invalid("cluster-ip", ("spec", "clusterIPs"), list(addresses), told)
+    elif plain == list(addresses):
+        for index, (address, is_, wanted) in enumerate(zip(plain, of, families, strict=False)):
+            if is_ != wanted and wanted in ("IPv4", "IPv6"):
+                told = f"expected an {wanted} value as indicated by `ipFamilies[{index}]`"
+                where = (
+                    ("spec", "clusterIPs", index)
+                    if spec.get("clusterIPs")
+                    else ("spec", "clusterIP")
+                )
+                yield invalid("cluster-ip", where, address, told, named=f"spec.clusterIPs[{index}]")
     seen: set[str] = set()
-    for index, family in enumerate(spec.get("ipFamilies") or ()):
+    for index, family in enumerate(families):
         if family in seen:
             yield duplicate("ip-families", ("spec", "ipFamilies", index), family)
         seen.add(family)
@@ -79,8 +120,7 @@ def _ports(spec: Part, kind: str) -> Iterator[Problem]:
     for path, port in each(spec, "ports", ("spec",)):
         number, name = port.get("port") or 0, port.get("name") or ""
         protocol = port.get("protocol") or "TCP"
-        if not 0 < number < 65536:
-            yield invalid("port-number", (*path, "port"), number, _OUT_OF_RANGE)
+        yield from _number(number, kind, (*path, "port"))
         if not name and several:
             yield required("port-name", (*path, "name"))
         if name:
@@ -104,6 +144,14 @@ def _ports(spec: Part, kind: str) -> Iterator[Problem]:
             if (protocol, node) in seen_nodes:
                 yield duplicate("node-port", (*path, "nodePort"), node)
             seen_nodes.add((protocol, node))
+
+
+def _number(number: int, kind: str, path: Path) -> Iterator[Problem]:
+    if not 0 < number < 65536:
+        yield invalid("port-number", path, number, _OUT_OF_RANGE)
+    elif number == _KUBELET and kind == "LoadBalancer":
+        told = "may not expose port 10250 externally since it is used by kubelet"
+        yield invalid("port-number", path, number, told)
 
 
 def _node_port(node: int, kind: str, path: Path) -> Iterator[Problem]:
@@ -149,6 +197,22 @@ def _outside(spec: Part, kind: str) -> Iterator[Problem]:
             yield forbidden("load-balancer", ("spec", "loadBalancerClass"), told)
         elif wrong := names.qualified_problem(name):
             yield invalid("load-balancer", ("spec", "loadBalancerClass"), name, wrong)
+
+
+def _traffic(spec: Part, kind: str) -> Iterator[Problem]:
+    if spec.get("allocateLoadBalancerNodePorts") is not None and kind != "LoadBalancer":
+        told = "may only be used when `type` is 'LoadBalancer'"
+        yield forbidden("load-balancer", ("spec", "allocateLoadBalancerNodePorts"), told)
+    check = spec.get("healthCheckNodePort")
+    if check and not (kind == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"):
+        told = (
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        )
+        yield invalid("traffic-policy", ("spec", "healthCheckNodePort"), check, told)
+    distribution = spec.get("trafficDistribution")
+    if distribution is not None and distribution not in _DISTRIBUTIONS:
+        at = ("spec", "trafficDistribution")
+        yield unsupported("traffic-policy", at, distribution, _DISTRIBUTIONS)
 
 
 def _affinity(spec: Part) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from reconciler.api.rules.problem import (
     Path,
     Problem,
     below,
+    each,
     forbidden,
     invalid,
     nearest,
@@ -156,6 +157,10 @@ def storage_class(obj: Object) -> Iterator[Problem]:
     for key in obj.get("parameters") or {}:
         if not key:
             yield invalid("class-parameters", ("parameters",), key, "field can not be empty.")
+    for here, term in each(obj, "allowedTopologies", ()):
+        for at, one in each(term, "matchLabelExpressions", here):
+            if not one.get("values"):
+                yield required("class-parameters", (*at, "values"))
     policy = obj.get("reclaimPolicy")
     if policy and policy not in ("Delete", "Retain"):
         found = unsupported("reclaim-policy", ("reclaimPolicy",), policy, ["Delete", "Retain"])

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from reconciler.api.objects import Object
 
+#: What a kube-apiserver puts in for ``progressDeadlineSeconds``.
+_PROGRESS_DEADLINE = 600
+_RETENTION = ("Delete", "Retain")
 _TEMPLATE = ("spec", "template")
 _ROLLING = ("spec", "strategy", "rollingUpdate")
 _UPDATE = ("spec", "updateStrategy", "rollingUpdate")
@@ -84,7 +87,8 @@ def deployment(obj: Object) -> Iterator[Problem]:
             told = "may not be 0 when `maxSurge` is 0"
             yield invalid("update-strategy", (*_ROLLING, "maxUnavailable"), unavailable, told)
     deadline = spec.get("progressDeadlineSeconds")
-    if deadline is not None and 0 <= deadline <= (spec.get("minReadySeconds") or 0):
+    deadline = _PROGRESS_DEADLINE if deadline is None else deadline
+    if 0 <= deadline <= (spec.get("minReadySeconds") or 0):
         told = "must be greater than minReadySeconds"
         yield invalid("progress-deadline", ("spec", "progressDeadlineSeconds"), deadline, told)
 
@@ -107,6 +111,11 @@ def stateful_set(obj: Object) -> Iterator[Problem]:
     if service and (wrong := names.label_problem(service)):
         yield invalid("service-name", ("spec", "serviceName"), service, wrong)
     yield from not_negative("replicas", below(spec, "ordinals"), ("spec", "ordinals"), "start")
+    retention = below(spec, "persistentVolumeClaimRetentionPolicy")
+    for field in ("whenDeleted", "whenScaled"):
+        if retention.get(field) and retention[field] not in _RETENTION:
+            at = ("spec", "persistentVolumeClaimRetentionPolicy", field)
+            yield unsupported("claim-template", at, retention[field], _RETENTION)
     update = below(spec, "updateStrategy")
     rolling = update.get("rollingUpdate")
     if update.get("type") == "OnDelete" and rolling is not None:
@@ -180,8 +189,17 @@ def selects(spec: Part, held: Part, kind: str) -> Iterator[Problem]:
         labels = below(held, "metadata").get("labels") or {}
         if not selectors.from_object(selector).matches(labels):
             told = "`selector` does not match template `labels`"
-            wanted = ", ".join(f"{k}: {v}" for k, v in (selector.get("matchLabels") or {}).items())
+            wanted = ", ".join(_wanted(selector))
             hint = f"the selector asks for {wanted}" if wanted else ""
             yield invalid(
                 "selector-match", (*_TEMPLATE, "metadata", "labels"), labels, told, hint=hint
             )
+
+
+def _wanted(selector: Part) -> Iterator[str]:
+    """Yield what a selector asks of labels, as ``app: web`` and ``tier NotIn (a, b)``."""
+    for key, value in (selector.get("matchLabels") or {}).items():
+        yield f"{key}: {value}"
+    for one in selector.get("matchExpressions") or ():
+        values = f" ({', '.join(map(str, one['values']))})" if one.get("values") else ""
+        yield f"{one.get('key')} {one.get('operator')}{values}"
