@@ -2,7 +2,7 @@
 
 Strict as an API server is with strict field validation: what a schema does not name is not allowed. Two dialects:
 ``built_in`` for types that Go decodes (there null means "not set"), ``structural`` for custom resources (there null
-is a value that only ``nullable`` allows). ``x-kubernetes-*`` are kept: server-side apply and strategic merge read them.
+is a value only where ``nullable`` says so; elsewhere it is not set, see ``custom_values``). ``x-kubernetes-*`` are kept: server-side apply and strategic merge read them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from reconciler.api.schemas.custom_values import MARK
 from reconciler.api.schemas.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -140,13 +141,14 @@ def structural(schema: Schema) -> Schema:
     properties = schema.get("properties")
     own = properties if isinstance(properties, dict) else {}
     root = {**schema, "type": "object", "properties": {**_META, **own}}
-    return _strict(root)
+    return {**_strict(root), MARK: True}
 
 
 def _strict(schema: Schema) -> Schema:
     out = _structural_value(schema, _strict)
     if schema.get("x-kubernetes-embedded-resource"):
         out["properties"] = {**_META, **(out.get("properties") or {})}
+        out["required"] = sorted({"apiVersion", "kind", *(out.get("required") or ())})
     open_ = schema.get(_OPEN) or "additionalProperties" in schema
     if out.get("properties") and not open_:
         out["additionalProperties"] = False

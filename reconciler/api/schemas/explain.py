@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 PathElement = str | int
 
-_FORMAT_WORDS = {"byte": "base64", "date-time": "a time as 2026-01-31T12:00:00Z"}
+_FORMAT_WORDS = {
+    "byte": "base64", "date-time": "a time as 2026-01-31T12:00:00Z", "date": "a date as 2026-01-31",
+    "ipv4": "an IPv4 address", "ipv6": "an IPv6 address", "cidr": "a network as 10.0.0.0/8", "uuid": "a UUID",
+}  # fmt: skip
 
 
 class SchemaError(NamedTuple):

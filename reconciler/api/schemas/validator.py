@@ -10,6 +10,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reconciler.api.schemas.custom_values import MARK, as_read, has_lists, repeated
 from reconciler.api.schemas.explain import SchemaError, explain
 from reconciler.api.schemas.formats import FORMATS
 from reconciler.api.schemas.pieces import pieces
@@ -72,7 +73,18 @@ class Validator:
         """Whether an object keeps to the schema."""
         compiled = self._compiled if self._compiled is not None else self._explainer
         check: Callable[[Object], bool] = compiled.is_valid
-        return check
+        return self._of_custom_kind(check) if MARK in self.schema else check
+
+    def _of_custom_kind(self, check: Callable[[Object], bool]) -> Callable[[Object], bool]:
+        lists = has_lists(self.schema)
+
+        def is_valid(obj: Object) -> bool:
+            # Nulls are rare: what is right as it stands needs no second look for them.
+            if not (check(obj) or check(as_read(obj, self.schema))):
+                return False
+            return not (lists and any(repeated(obj, self.schema)))
+
+        return is_valid
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -100,15 +112,35 @@ class Validator:
         """Return what the schema's rules in CEL say of an object that keeps to the rest of it."""
         from reconciler.api.schemas.cel import Outcome, check
 
-        return check(self.schema, obj, old) if self.has_rules else Outcome()
+        if not self.has_rules:
+            return Outcome()
+        if MARK in self.schema:
+            obj = as_read(obj, self.schema)
+        return check(self.schema, obj, old)
 
     def errors(self, obj: Object) -> list[SchemaError]:
         """Return what in an object the schema does not allow, in order of the path: ``MOST_ERRORS`` at most."""
         if self.is_valid(obj):
             return []
-        return _sorted(
-            self._located(obj) or itertools.islice(self._explainer.iter_errors(obj), MOST_ERRORS)
-        )
+        twice: list[SchemaError] = []
+        if MARK in self.schema:
+            obj = as_read(obj, self.schema)
+            found = itertools.islice(repeated(obj, self.schema), MOST_ERRORS)
+            twice = [SchemaError(at, "uniqueItems", f"Duplicate value: {key}") for at, key in found]
+            if twice and self._keeps(obj):
+                return twice
+        return [
+            *_sorted(
+                self._located(obj)
+                or itertools.islice(self._explainer.iter_errors(obj), MOST_ERRORS)
+            ),
+            *twice,
+        ]
+
+    def _keeps(self, obj: Object) -> bool:
+        """Whether an object keeps to the schema as JSON Schema has it."""
+        compiled = self._compiled if self._compiled is not None else self._explainer
+        return bool(compiled.is_valid(obj))
 
     def _located(self, obj: Object) -> list[_Located]:
         """Return what the compiled schema finds; nothing where its way through the schema cannot be followed."""

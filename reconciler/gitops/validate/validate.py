@@ -8,7 +8,12 @@ from reconciler.api.objects import GroupVersionKind
 from reconciler.gitops.finding import MOST_FINDINGS
 from reconciler.gitops.validate.alone import check_alone
 from reconciler.gitops.validate.checks import Checks, named
-from reconciler.gitops.validate.definitions import WithDefinitions, definition_of, finding_of
+from reconciler.gitops.validate.definitions import (
+    WithDefinitions,
+    definition_of,
+    finding_of,
+    not_served,
+)
 from reconciler.gitops.validate.judged import ONCE, Judged, Listed, Rejudged, Verdict
 from reconciler.gitops.validate.references import check_references, facts_of, key_of
 from reconciler.gitops.validate.served import notice
@@ -111,16 +116,25 @@ def put_together(
     whole = Rejudged(judged, replaced) if replaced else judged
     findings = [f for v in replaced.values() for f in v.findings if f.rule != ONCE]
     findings += _said_once(whole, replaced)
-    told: set[str] = set()
     of_replaced = ((n, *v.notice) for n, v in replaced.items() if v.notice is not None)
-    for number, rule, words in sorted((*whole.notices(), *of_replaced)):
-        if words not in told:
-            told.add(words)
-            findings.append(judged.document(number).finding(rule, "info", words, ("kind",)))
+    findings += _of_kinds(judged, sorted((*whole.notices(), *of_replaced)))
     if references:
         findings += check_references(whole, exists or (lambda _: False))
     counted = (_counted(f, references=references, checks=checks) for f in findings)
     return Together(tuple(f for f in counted if f is not None), replaced, references, checks)
+
+
+def _of_kinds(judged: Judged, notices: Iterable[tuple[int, str, str]]) -> Iterator[Finding]:
+    """Yield what is told once of each kind; a version that the set's own definition does not serve, of every document."""
+    told: set[str] = set()
+    for number, rule, words in notices:
+        if words in told:
+            continue
+        told.add(words)
+        wrong = list(not_served(judged, number)) if rule == "schema/unknown-kind" else []
+        yield from wrong
+        if not wrong:
+            yield judged.document(number).finding(rule, "info", words, ("kind",))
 
 
 def _counted(finding: Finding, *, references: bool, checks: Checks) -> Finding | None:

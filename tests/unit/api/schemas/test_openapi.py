@@ -194,7 +194,7 @@ def test_custom_kinds_in_a_cluster_s_document_are_strict_in_their_own_way() -> N
     check = Validator(found[GroupVersionKind("example.org", "v1", "Cron")])
     good = {"apiVersion": "example.org/v1", "kind": "Cron", "metadata": {"name": "c"}}
     assert check.errors(good | {"spec": {"at": "now"}}) == []
-    assert [e.path for e in check.errors(good | {"spec": {"at": None}})] == [("spec", "at")]
+    assert check.errors(good | {"spec": {"at": None}}) == []
 
 
 def test_a_reference_that_leads_nowhere_is_said() -> None:

@@ -238,3 +238,29 @@ def test_what_a_namespace_of_the_set_will_refuse_is_told_before(
     version, inside = ("v1", "") if kind == "Pod" else ("apps/v1", _TEMPLATE)
     found = findings(_NAMESPACE % level + _PLAIN % (version, kind, namespace, inside))
     assert [s for rule, s, _ in found if rule == "reference/pod-security"] == severities
+
+
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: carts.shop.io}
+spec:
+  group: shop.io
+  scope: Namespaced
+  names: {kind: Cart, plural: carts}
+  versions:
+    - {name: v2, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+    - {name: v1, served: false, storage: false, schema: {openAPIV3Schema: {type: object}}}
+---
+"""
+
+
+def test_a_version_that_the_definition_in_the_set_does_not_serve_is_an_error() -> None:
+    def cart(version: str, name: str) -> str:
+        return f"---\napiVersion: shop.io/{version}\nkind: Cart\nmetadata: {{name: {name}}}\n"
+
+    wrong = [("schema/unknown-version", "error")] * 2
+    for version in ("v1", "v3"):
+        found = findings(DEFINITION + cart(version, "a") + cart(version, "b") + cart("v2", "c"))
+        assert [f[:2] for f in found if f[1] == "error"] == wrong
+    assert not [f for f in findings(cart("v1", "a")) if f[1] == "error"]
