@@ -198,6 +198,9 @@ def _report(
     read: Sequence[Read], checked: Checked, options: Options, *, strict: bool, changed_ref: str
 ) -> Report:
     kept, silenced = apply_ignores(checked, read, references=options.references)
+    if options.checks is not None and options.checks.levels:
+        # Files and comments are no documents: what is wrong with them is switched here.
+        kept = (f for f in map(options.checks.apply, kept) if f is not None)
     files: Collection[str] = Names(read)
     documents = checked.documents
     if changed_ref:

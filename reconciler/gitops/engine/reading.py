@@ -204,7 +204,8 @@ class Reader:
             )  # fmt: skip
         except ConfigError as error:  # a schema of the configuration that cannot be used
             raise Invalid("InvalidManifests", str(error)) from error
-        findings = [*rendered.findings, *found]
+        of_files = (f for f in map(self._shared.checks.apply, rendered.findings) if f is not None)
+        findings = [*of_files, *found]
         texts = (
             (path, file.data.decode("utf-8-sig", "replace"))
             for path, file in snapshot.files.items()

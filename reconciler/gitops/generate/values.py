@@ -89,7 +89,7 @@ def _text(path: str, files: Mapping[str, File], findings: list[Finding]) -> str 
             with Path(path).open("rb") as reading:
                 data = reading.read(_LARGEST + 1)
         except OSError as error:
-            wrong("values/missing", f"the values file cannot be read: {error.strerror}")
+            wrong("values/missing", f"the values file {path} cannot be read: {error.strerror}")
             return None
         if len(data) > _LARGEST:
             wrong("values/too-large", f"larger than {_LARGEST // 1024 // 1024} MiB")
@@ -97,7 +97,7 @@ def _text(path: str, files: Mapping[str, File], findings: list[Finding]) -> str 
     elif path in files:
         data = files[path].data
     else:
-        wrong("values/missing", "there is no such values file in the source")
+        wrong("values/missing", f"there is no values file {path} in the source")
         return None
     try:
         return data.decode("utf-8-sig")

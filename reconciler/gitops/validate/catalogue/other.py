@@ -10,7 +10,7 @@ RULES = (
     Rule("syntax/alias", "error", "Aliases name an anchor", "`*name` needs a `&name` before it."),
     Rule("syntax/alias-bomb", "error", "Aliases stay small", "Written out, aliases would fill the memory."),
     Rule("syntax/depth", "error", "Values do not lie too deep", "No manifest needs a hundred levels."),
-    Rule("syntax/encoding", "error", "Text is UTF-8", "Or UTF-16 with a mark."),
+    Rule("syntax/encoding", "error", "Text is UTF-8", "Other encodings, UTF-16 among them, are not read."),
     Rule("syntax/key", "error", "Keys are words", "A key that is a list or a mapping, as `{{ x }}` without quotes is."),
     Rule("syntax/number", "error", "Numbers fit", "A number that no API can hold."),
     Rule("schema/missing-type", "error", "apiVersion and kind", "Every document says what it is.", "metadata: {name: a}\n"),

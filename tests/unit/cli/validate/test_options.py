@@ -294,3 +294,12 @@ def test_an_empty_path_is_no_directory() -> None:
     done = reconciler("validate", "")
     assert done.exit_code == 2
     assert "a path is empty" in done.stderr
+
+
+def test_rules_of_text_files_and_comments_are_switched_too(folder: Path) -> None:
+    (folder / "a.yaml").write_text(CONFIG_MAP + "data: {a: x, a: z}  # reconciler: ignore=a/b\n")
+    assert told(folder) == ["syntax/duplicate-key", "ignore/no-reason", "ignore/unused"]
+    switches = ("--rule", "syntax/duplicate-key=off", "--rule", "ignore/*=error")
+    done = run(folder, *switches)
+    assert [f["severity"] for f in json.loads(done.stdout)["findings"]] == ["error", "error"]
+    assert done.exit_code == 3
