@@ -109,3 +109,86 @@ def test_what_the_other_branch_got_since_is_no_change_of_this_one(checkout: Path
     names, summary = told(checkout)
     assert names == [("web.yaml", "reference/config-map")]
     assert summary["files"] == 1
+
+
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: prod%s}\n"
+NODE_PORT = """\
+apiVersion: v1
+kind: Service
+metadata: {name: %s}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30080}]}
+"""
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: %s}
+spec: {rules: [{host: a.b, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s, port: {number: %s}}}}]}}]}
+"""
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: z}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: z}}
+  template: {metadata: {labels: {app: z}}, spec: {containers: [{name: c, image: i}]}}
+"""
+SCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: z}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: z}, minReplicas: 1, maxReplicas: 3}
+"""
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: carts.shop.io}
+spec:
+  group: shop.io
+  scope: Namespaced
+  names: {kind: Cart, plural: carts}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, properties: {size: {type: %s}}}}
+"""
+RESTRICTED = ", labels: {pod-security.kubernetes.io/enforce: restricted}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule"),
+    [
+        ({"z.yaml": NODE_PORT % "z"}, {"a.yaml": NODE_PORT % "a"}, "reference/node-port"),
+        (
+            {"service.yaml": SERVICE.replace("{port: 80}", "{name: a, port: 80}, {name: b, port: 81}"), "z.yaml": INGRESS % ("z", 80)},
+            {"a.yaml": INGRESS % ("a", 81)}, "reference/ingress-conflict",
+        ),
+        ({"z.yaml": DEPLOYMENT}, {"a.yaml": SCALER}, "reference/scaled-replicas"),
+        (
+            {"n.yaml": NAMESPACE % "", "z.yaml": DEPLOYMENT.replace("name: z}", "name: z, namespace: prod}")},
+            {"n.yaml": NAMESPACE % RESTRICTED}, "reference/pod-security",
+        ),
+        (
+            {"n.yaml": NAMESPACE % "", "z.yaml": DEPLOYMENT.replace("name: z}", "name: z, namespace: prod}")},
+            {"n.yaml": NAMESPACE.replace("prod", "other") % ""}, "reference/namespace",
+        ),
+        (
+            {"n.yaml": DEFINITION % "integer", "z.yaml": "apiVersion: shop.io/v1\nkind: Cart\nmetadata: {name: a}\nsize: 1\n"},
+            {"n.yaml": DEFINITION % "string"}, "schema/type",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_change_breaks_elsewhere_is_told_there(
+    checkout: Path, before: dict[str, str], after: dict[str, str], rule: str
+) -> None:
+    for name, text in before.items():
+        (checkout / name).write_text(text)
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "before")
+    assert told(checkout)[0] == []
+    for name, text in after.items():
+        (checkout / name).write_text(text)
+    found = told(checkout, "--rule", "runtime/*=off")[0]
+    assert ("z.yaml", rule) in found
+    assert {name for name, _ in found} <= {"z.yaml", *after}
