@@ -83,7 +83,8 @@ def check(path: Path, wanted: dict[str, Any]) -> None:
     for finding in findings:
         click.echo(finding.text(), err=True)
     if errors:
-        click.echo(f"{len(errors)} errors: nothing was started or changed", err=True)
+        counted = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        click.echo(f"{counted}: nothing was started or changed", err=True)
         raise SystemExit(3)
 
 

@@ -37,6 +37,8 @@ def service(obj: Object) -> Iterator[Problem]:
     spec = below(obj, "spec")
     kind = spec.get("type") or "ClusterIP"
     headless = spec.get("clusterIP") == "None"
+    # What another type left behind in one that is stored is dropped, not refused.
+    stored = bool(below(obj, "metadata").get("uid"))
     if kind == "ExternalName":
         name = (spec.get("externalName") or "").removesuffix(".")
         if not name:
@@ -47,22 +49,22 @@ def service(obj: Object) -> Iterator[Problem]:
             told = "may not be set for ExternalName services"
             yield forbidden("cluster-ip", ("spec", "clusterIP"), told, named="spec.clusterIPs")
         for field in ("ipFamilies", "ipFamilyPolicy"):
-            if spec.get(field):
+            if spec.get(field) and not stored:
                 told = "may not be set for ExternalName services"
                 yield forbidden("ip-families", ("spec", field), told)
     else:
         if not spec.get("ports") and not headless:
             yield required("service-ports", ("spec", "ports"))
-        yield from _addresses(spec, kind)
+        yield from _addresses(spec, kind, stored=stored)
     yield from _ports(spec, kind)
     if held := spec.get("selector"):
         yield from check_labels(held, ("spec", "selector"), rule="selector")
     yield from _outside(spec, kind)
-    yield from _traffic(spec, kind)
+    yield from _traffic(spec, kind, stored=stored)
     yield from _affinity(spec)
 
 
-def _addresses(spec: Part, kind: str) -> Iterator[Problem]:
+def _addresses(spec: Part, kind: str, *, stored: bool) -> Iterator[Problem]:
     given = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
     path: Path = ("spec", "clusterIPs") if spec.get("clusterIPs") else ("spec", "clusterIP")
     for index, address in enumerate(given):
@@ -74,7 +76,7 @@ def _addresses(spec: Part, kind: str) -> Iterator[Problem]:
                 yield invalid("cluster-ip", here, address, told, named=named)
         elif wrong := names.address_problem(address):
             yield invalid("cluster-ip", here, address, wrong, named=named)
-    if spec.get("clusterIPs") and spec.get("clusterIP") not in (None, "", given[0]):
+    if not stored and spec.get("clusterIPs") and spec.get("clusterIP") not in (None, "", given[0]):
         yield invalid("cluster-ip", path, given, "first value must match `clusterIP`")
     if "None" in given and len(given) > 1:
         yield invalid("cluster-ip", path, given, "'None' must be the first and only value")
@@ -199,12 +201,20 @@ def _outside(spec: Part, kind: str) -> Iterator[Problem]:
             yield invalid("load-balancer", ("spec", "loadBalancerClass"), name, wrong)
 
 
-def _traffic(spec: Part, kind: str) -> Iterator[Problem]:
-    if spec.get("allocateLoadBalancerNodePorts") is not None and kind != "LoadBalancer":
+def _traffic(spec: Part, kind: str, *, stored: bool) -> Iterator[Problem]:
+    if (
+        not stored
+        and spec.get("allocateLoadBalancerNodePorts") is not None
+        and kind != "LoadBalancer"
+    ):
         told = "may only be used when `type` is 'LoadBalancer'"
         yield forbidden("load-balancer", ("spec", "allocateLoadBalancerNodePorts"), told)
     check = spec.get("healthCheckNodePort")
-    if check and not (kind == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"):
+    if (
+        check
+        and not stored
+        and not (kind == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local")
+    ):
         told = (
             "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: How a hint begins that is followed by the value between quotes: as it is written, which may be yes for true.
 _QUOTE = "quote it: "
+_UNKNOWN = "schema/unknown-field"
 
 #: Rules whose culprit is a key, or what lacks one; of all others it is the value.
 _OF_KEYS = ("unknown-field", "required", "duplicate-key", "not-honoured", "forbidden")
@@ -181,6 +182,10 @@ class Document:
     ) -> Finding:
         """Return a finding about a part of this document: its value, or its key where the rule is about keys."""
         span = self.span(path, key=rule.endswith(_OF_KEYS))
+        if rule == _UNKNOWN and path[-1] in ("true", "false") and not hint:
+            key = self.written(span)
+            if key.strip("\"'") != path[-1]:
+                hint = f'{key} is a boolean to YAML: write "{key}" in quotes'
         secret = path[:1] in (("data",), ("stringData",)) and self.name.kind == "Secret"
         if hint.startswith(_QUOTE):
             hint = "write it in quotes" if secret else f'{_QUOTE}"{self.written(span)}"'

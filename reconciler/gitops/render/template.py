@@ -72,6 +72,12 @@ def _placed(template: jinja2.Template, write: Any) -> Any:
     return pieces
 
 
+class _Undefined(jinja2.StrictUndefined):
+    """A name without a value, which is told of also where a number is asked for: ``range(nothing)``."""
+
+    __index__ = __float__ = __trunc__ = jinja2.StrictUndefined._fail_with_undefined_error  # noqa: SLF001
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Nothing of Python behind the values: no attributes with underscores, no methods that format."""
 
@@ -169,7 +175,7 @@ class Templates:
 
         self._environment = _Environment(
             loader=jinja2.FunctionLoader(load),
-            undefined=jinja2.StrictUndefined,
+            undefined=_Undefined,
             keep_trailing_newline=True,
             autoescape=False,
         )

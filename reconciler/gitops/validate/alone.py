@@ -10,6 +10,7 @@ from reconciler.gitops.validate.checks import named
 from reconciler.gitops.validate.deprecations import check_old_words, check_version
 from reconciler.gitops.validate.external import check_external
 from reconciler.gitops.validate.honoured import not_honoured
+from reconciler.gitops.validate.introductions import check_introduced
 from reconciler.gitops.validate.metadata import check_shape
 from reconciler.gitops.validate.one_node import one_node
 from reconciler.gitops.validate.ordering import check_ordering
@@ -58,6 +59,7 @@ def check_alone(
     validator = checks.schemas.validator(gvk)
     shape = [
         *check_version(document, gvk, checks.kubernetes),
+        *check_introduced(document, gvk, checks.kubernetes),
         *_schema(document, validator),
         *check_kind(document, known=validator is not None),
     ]

@@ -186,6 +186,32 @@ def test_only_what_a_pull_request_changes_is_told(runner: Runner) -> None:
     assert runner.outputs()["errors"] == "0"
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_shallow_checkout_learns_where_it_left_the_base(runner: Runner, behind: bool) -> None:
+    """As actions/checkout leaves it: one commit, that of the merge; ``behind``: the base went on meanwhile."""
+    wrong = CONFIG + "datum: {}\n"
+    (runner.checkout / "deploy/old.yaml").write_text(wrong.replace("settings", "old") % "x")
+    runner.git("add", ".")
+    runner.git("commit", "-qm", "old")
+    base = runner.git("rev-parse", "HEAD")
+    runner.git("checkout", "-qb", "change")
+    (runner.checkout / "deploy/new.yaml").write_text(wrong.replace("settings", "new") % "x")
+    runner.git("add", ".")
+    runner.git("commit", "-qm", "new")
+    runner.git("checkout", "-q", "main")
+    runner.git("commit", "-q", "--allow-empty", "-m", "meanwhile")
+    base = base if behind else runner.git("rev-parse", "HEAD")
+    runner.git("merge", "-q", "--no-ff", "-m", "merge", "change")
+    runner.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    shallow = runner.home / "shallow"
+    runner.git("clone", "-q", "--depth=1", runner.checkout.as_uri(), str(shallow))
+    done = runner._replace(checkout=shallow).run("validate", BASE=base)
+    assert done.returncode == 0, done.stderr
+    assert runner.outputs()["errors"] == "1"
+    assert "deploy/new.yaml" in runner.summary()
+    assert "deploy/old.yaml" not in runner.summary()
+
+
 def test_findings_go_to_code_scanning(runner: Runner) -> None:
     runner.run("validate")
     done = runner.run("sarif", GH_TOKEN="t")

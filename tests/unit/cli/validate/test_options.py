@@ -303,3 +303,18 @@ def test_rules_of_text_files_and_comments_are_switched_too(folder: Path) -> None
     done = run(folder, *switches)
     assert [f["severity"] for f in json.loads(done.stdout)["findings"]] == ["error", "error"]
     assert done.exit_code == 3
+
+
+def test_a_version_that_the_target_does_not_serve_yet_is_an_error(folder: Path) -> None:
+    spec = "spec: {schedule: '* * * * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: x}]}}}}}\n"
+    (folder / "a.yaml").write_text(
+        f"apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: a}}\n{spec}"
+    )
+    assert told(folder, "--kubernetes-version", "1.20") == ["schema/unknown-version"]
+    assert told(folder, "--kubernetes-version", "1.21") == []
+
+
+def test_a_key_that_yaml_reads_as_a_boolean_is_told_as_it_is_written(folder: Path) -> None:
+    (folder / "a.yaml").write_text(CONFIG_MAP + "n: {}\n")
+    (found,) = json.loads(run(folder).stdout)["findings"]
+    assert found["hint"] == 'n is a boolean to YAML: write "n" in quotes'

@@ -27,6 +27,7 @@ def test_values_go_in() -> None:
         ("a\n{{ nothing | tojson }}", "template/undefined", 2),
         ("{{ [nothing] | to_json }}", "template/undefined", 1),
         ("a\n{{ {1: nothing} | to_yaml }}", "template/undefined", 2),
+        ("a\n{% for i in range(nothing) %}{% endfor %}", "template/undefined", 2),
         ("{{ fail | to_yaml }}", "template/failed", 1),
         ("a\n\n{% if %}", "template/syntax", 3),
         ("{{ ().__class__ }}", "template/forbidden", 1),
