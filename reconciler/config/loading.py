@@ -49,8 +49,9 @@ def load(path: Path) -> Config:
 
 
 def _said(error: schemas.SchemaError) -> str:
-    told = not error.hint or error.hint in error.message
-    return error.message if told else f"{error.message}; {error.hint}"
+    # A number is shown as it was read: 1.3 of 1.30, which is another version.
+    hint = "quote it as it is written" if error.hint.startswith("quote it: ") else error.hint
+    return error.message if not hint or hint in error.message else f"{error.message}; {hint}"
 
 
 def _mistakes(config: Config) -> Iterator[Mistake]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.gitops.finding import Finding, ObjectName, pointer
 from reconciler.gitops.render import reader
 from reconciler.gitops.render.place import Span
+from reconciler.gitops.render.scalar import NotJson, plain
 
 if TYPE_CHECKING:
     from reconciler.api.objects import Object
@@ -188,7 +190,7 @@ class Document:
                 hint = f'{key} is a boolean to YAML: write "{key}" in quotes'
         secret = path[:1] in (("data",), ("stringData",)) and self.name.kind == "Secret"
         if hint.startswith(_QUOTE):
-            hint = "write it in quotes" if secret else f'{_QUOTE}"{self.written(span)}"'
+            hint = "write it in quotes" if secret else _quoted(hint, self.written(span))
         if got and secret:
             message, got = message.replace(got, "a hidden value"), "a hidden value"
         found = Finding(
@@ -198,6 +200,15 @@ class Document:
         )  # fmt: skip
         written = self.positions.written
         return written.placed(found) if written is not None else found
+
+
+def _quoted(hint: str, written: str) -> str:
+    """Return how to quote a value as it is written (``1.10``), where its place is its own and not a merge's or an alias's."""
+    try:
+        same = f'{_QUOTE}"{json.dumps(plain(written))}"' == hint if written else False
+    except NotJson:
+        same = False
+    return f'{_QUOTE}"{written}"' if same else hint
 
 
 def _name_of(obj: Object) -> ObjectName:

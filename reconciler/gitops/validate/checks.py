@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -58,7 +59,7 @@ class Checks(NamedTuple):
     kubernetes: tuple[int, int] = NEWEST
     require_schemas: bool = False  # a kind without a schema is an error
     ignore_missing_schemas: bool = False  # nothing is told of a kind without a schema
-    skip: frozenset[str] = frozenset()  # of ``kinds_of``, like the next
+    skip: frozenset[str] = frozenset()
     reject: frozenset[str] = frozenset()
     external: tuple[ExternalRule, ...] = ()  # rules of third parties
 
@@ -92,20 +93,25 @@ class Checks(NamedTuple):
 
 
 def kinds_of(words: Iterable[str]) -> frozenset[str]:
-    """Read words such as ``Secret`` or ``apps/v1/Deployment,v1/Pod``, in any case, for ``named``. Raises ``BadRequest``."""
+    """Read words such as ``Secret`` or ``apps/v1/Deployment,v1/Pod`` for ``named``. Raises ``BadRequest``."""
     found = frozenset(w.strip() for text in words for w in text.split(",") if w.strip())
     for word in sorted(found):
         if not _KIND.fullmatch(word):
             raise BadRequest(f'"{word}" is no kind: expected one as Secret or apps/v1/Deployment')
-    return frozenset(word.lower() for word in found)
+    return found
 
 
 def named(gvk: GroupVersionKind, words: frozenset[str]) -> bool:
-    """Whether a kind is among those that ``kinds_of`` gave."""
+    """Whether a kind is among words such as ``Secret`` or ``apps/v1/Deployment``, in any case."""
     if not words:
         return False
-    kind = gvk.kind.lower()
-    return kind in words or f"{gvk.api_version.lower()}/{kind}" in words
+    lower, kind = _lowered(words), gvk.kind.lower()
+    return kind in lower or f"{gvk.api_version.lower()}/{kind}" in lower
+
+
+@functools.lru_cache(maxsize=16)
+def _lowered(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(word.lower() for word in words)
 
 
 def level_of(rule: str, severity: str, known: frozenset[str] = frozenset()) -> tuple[str, str]:

@@ -264,3 +264,13 @@ def test_a_version_that_the_definition_in_the_set_does_not_serve_is_an_error() -
         found = findings(DEFINITION + cart(version, "a") + cart(version, "b") + cart("v2", "c"))
         assert [f[:2] for f in found if f[1] == "error"] == wrong
     assert not [f for f in findings(cart("v1", "a")) if f[1] == "error"]
+
+
+def test_how_to_quote_is_told_as_written_or_not_at_all() -> None:
+    """A value that came by an alias or a merge stands somewhere else than its path does."""
+    text = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n"
+        "  - &c\n    name: c\n    image: i\n    env: [{name: A, value: 1.10}]\n  - <<: *c\n    name: d\n"
+    )
+    found = validate(render(snapshot(a__yaml=text)).documents)
+    assert [f.hint for f in found] == ['quote it: "1.10"', 'quote it: "1.1"']
