@@ -26,6 +26,7 @@ from reconciler.kubelet.names import ClusterDNS
 from reconciler.kubelet.node import node_object
 from reconciler.kubelet.observed import all_containers, newest, told_status
 from reconciler.kubelet.references import references
+from reconciler.kubelet.rounds import go_round
 from reconciler.kubelet.scope import Drain, Node
 from reconciler.kubelet.stopping import end_at_once
 from reconciler.kubelet.volumes import LOCAL_PATH, Volumes
@@ -58,9 +59,6 @@ KINDS = (
     kinds.NODE,
 )
 
-#: How often logs are looked at for rotation, and everything that runs is looked at again, in seconds.
-ROTATE_SECONDS = 10.0
-RELIST_SECONDS = 60.0
 #: How soon the node is registered again where the store refuses it, in seconds.
 REGISTER_SECONDS = 1.0
 
@@ -123,7 +121,7 @@ class Kubelet:
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._follow_runtime(), name="kubelet-events")
-            group.create_task(self._rotate_logs(), name="kubelet-logs")
+            group.create_task(go_round(self._node, self._present), name="kubelet-rounds")
             group.create_task(evict_for_ever(self._node), name="kubelet-evictions")
             for pod in self._node.cache.snapshot.list(kinds.POD):
                 self._pod_changed(None, pod)
@@ -197,27 +195,8 @@ class Kubelet:
             if worker is not None:
                 worker[0].wake()
 
-    async def _rotate_logs(self) -> None:
-        since = 0.0
-        while True:
-            await self._node.clock.sleep(ROTATE_SECONDS)
-            since += ROTATE_SECONDS
-            for worker, _ in list(self._workers.values()):
-                if since >= RELIST_SECONDS:
-                    worker.wake()
-                for container in worker.containers():
-                    if container.state is ContainerState.RUNNING and container.log_path:
-                        await self._rotate(container)
-            if since >= RELIST_SECONDS:
-                since = 0.0
-
-    async def _rotate(self, container: ContainerStatus) -> None:
-        path = self._log_path(container)
-        try:
-            if logs.rotate(path):
-                await self._node.runtime.reopen_log(container.id)
-        except (OSError, RuntimeFailure) as error:
-            log.warning("log cannot be rotated", path=str(path), error=str(error))
+    def _present(self) -> list[PodWorker]:
+        return [worker for worker, _ in self._workers.values()]
 
     # -- what changes --------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,15 +59,21 @@ def files_of(path: Path) -> list[Path]:
     return [*rotated, *([path] if path.exists() else [])]
 
 
-def rotate(path: Path) -> bool:
-    """Rename a log that has grown too large. Returns whether its writer must open a new one: also where it was deleted."""
+def must_rotate(path: str) -> bool:
+    """Whether a log has grown too large, or was deleted, so that its writer must open a new one; "" is no log."""
     try:
-        if path.stat().st_size < LARGEST_LOG:
-            return False
+        # A string, not a Path: this looks at every container's.
+        return bool(path) and os.stat(path).st_size >= LARGEST_LOG  # noqa: PTH116
     except FileNotFoundError:
         return True
     except OSError:
         return False
+
+
+def rotate(path: Path) -> None:
+    """Rename a log, and those that were renamed before; nothing where it was deleted. Raises ``OSError``."""
+    if not path.exists():
+        return
     for number in range(KEPT_LOGS, 0, -1):
         older = path.with_name(f"{path.name}.{number}")
         if number == KEPT_LOGS:
@@ -74,7 +81,6 @@ def rotate(path: Path) -> bool:
         elif older.exists():
             older.rename(path.with_name(f"{path.name}.{number + 1}"))
     path.rename(path.with_name(f"{path.name}.1"))
-    return True
 
 
 def _entries(path: Path) -> Iterator[Line]:

@@ -215,7 +215,7 @@ class MemoryRuntime:
             status = ContainerStatus(
                 container_id, sandbox_id, sandbox.config.uid, config.name, config.attempt,
                 ContainerState.CREATED, self._clock.now(), image=config.image,
-                image_ref=f"memory://{config.image}", log_path=config.log_path,
+                image_ref=f"memory://{config.image}",
             )  # fmt: skip
             container = _Container(config, status, self._script(sandbox.config, config))
             self._containers[container_id] = sandbox.containers[container_id] = container
