@@ -70,7 +70,7 @@ class ApiServer:
         self._clock = clock
         self._stop_serving = stop_serving
         self._metrics = MetricsHandlers(client, usage) if usage is not None else None
-        self._tokens = TokenHandlers(tokens, clock) if tokens is not None else None
+        self._tokens = TokenHandlers(tokens) if tokens is not None else None
         self._pods = PodHandlers(agent, clock) if agent is not None else None
         self.ready = asyncio.Event()
 

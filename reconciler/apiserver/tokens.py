@@ -13,7 +13,6 @@ from reconciler.clock import rfc3339
 
 if TYPE_CHECKING:
     from reconciler.api.tokens import TokenAuthority
-    from reconciler.clock import Clock
 
 _KEYS = "/openid/v1/jwks"
 
@@ -21,9 +20,8 @@ _KEYS = "/openid/v1/jwks"
 class TokenHandlers:
     """Answers from an authority. No token that it gives or is shown is kept or logged."""
 
-    def __init__(self, authority: TokenAuthority, clock: Clock) -> None:
+    def __init__(self, authority: TokenAuthority) -> None:
         self._authority = authority
-        self._clock = clock
 
     def add_routes(self, app: web.Application) -> None:
         account = "/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
@@ -53,7 +51,8 @@ class TokenHandlers:
             "expirationSeconds": asked.seconds,
         }
         meta = {
-            "name": at["name"], "namespace": at["namespace"], "creationTimestamp": rfc3339(self._clock.now()),
+            "name": at["name"], "namespace": at["namespace"],
+            "creationTimestamp": rfc3339(token.expires_at - asked.seconds),
         }  # fmt: skip
         status = {"token": token.text, "expirationTimestamp": rfc3339(token.expires_at)}
         done = {"kind": "TokenRequest", "apiVersion": API_VERSION, "metadata": meta}
