@@ -1,4 +1,4 @@
-"""What an API server does with a custom resource around its schema: nulls that mean "not set", lists that are sets or maps. Pure.
+"""What an API server does with a custom resource around its schema: nulls that mean "not set", defaults, lists that are sets or maps. Pure.
 
 Only of schemas that a CustomResourceDefinition gave (``MARK``): the types of Kubernetes itself are read by Go.
 """
@@ -19,16 +19,17 @@ _KEYS = "x-kubernetes-list-map-keys"
 
 
 def as_read(value: Any, schema: Any) -> Any:
-    """Return a value as an API server reads it: a null that its schema does not allow is not set, or is the default."""
+    """Return a value as an API server reads it: a null that its schema does not allow is not set; then come the defaults."""
     if isinstance(value, dict):
         found = {}
         for name, one in value.items():
             below = _below(schema, name)
-            if one is None and below is not None and "null" not in _types(below):
-                if "default" in below:
-                    found[name] = below["default"]
-            else:
+            if one is not None or below is None or "null" in _types(below):
                 found[name] = as_read(one, below)
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        for name, below in (properties or {}).items():
+            if name not in found and isinstance(below, dict) and "default" in below:
+                found[name] = as_read(below["default"], below)
         return found
     if isinstance(value, list):
         items = schema.get("items") if isinstance(schema, dict) else None

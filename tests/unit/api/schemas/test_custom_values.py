@@ -46,6 +46,17 @@ def test_null_is_no_value_of_a_field_that_is_required() -> None:
     assert told({"a": with_default}, {"a": None}, required=["a"]) == []
 
 
+def test_what_has_a_default_need_not_be_there_though_it_is_required() -> None:
+    inner = {"type": "object", "required": ["b"], "properties": {"b": STRING | {"default": "x"}}}
+    assert told({"a": inner | {"default": {}}}, {}, required=["a"]) == []
+    assert told({"a": inner}, {"a": {}}) == []
+    assert told({"a": inner}, {}, required=["a"]) == [('missing field "a"',)]
+    items = {"type": "array", "items": inner}
+    assert told({"a": items}, {"a": [{}, {"b": 1}]}) == [
+        ("a", 1, "b", "expected a string, got number 1")
+    ]
+
+
 def test_null_is_no_item_of_a_list() -> None:
     wrong = told({"a": {"type": "array", "items": STRING}}, {"a": ["x", None]})
     assert wrong == [("a", 1, "expected a string, got null")]
