@@ -250,6 +250,8 @@ def _said(error: yaml.MarkedYAMLError, mark: Any, text: str) -> tuple[str, Any, 
         hint = "check the indentation, and that every key is followed by a colon"
     elif "unexpected end of stream" in problem or "expected ',' or" in problem:
         hint = "close the bracket or quote"
+    elif "expected <document start>" in problem:
+        hint = "put a line of --- between two documents"
     elif "unknown escape" in problem:
         hint = "use single quotes, or write the backslash twice"
     return said, mark, hint

@@ -138,7 +138,10 @@ def _render_file(file: File, templates: Templates | None, *, plain: bool) -> _On
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         told = f"byte 0x{file.data[error.start]:02x} is not UTF-8"
-        return _One((), (Finding("syntax/encoding", "error", told, file.path, line, column),))
+        wide = file.data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        hint = "save it as UTF-8: this is UTF-16" if wide else ""
+        found = Finding("syntax/encoding", "error", told, file.path, line, column, hint=hint)
+        return _One((), (found,))
     if templates is not None and file.path.endswith(".j2"):
         return _from_template(file, templates)
     if (

@@ -318,3 +318,18 @@ def test_a_key_that_yaml_reads_as_a_boolean_is_told_as_it_is_written(folder: Pat
     (folder / "a.yaml").write_text(CONFIG_MAP + "n: {}\n")
     (found,) = json.loads(run(folder).stdout)["findings"]
     assert found["hint"] == 'n is a boolean to YAML: write "n" in quotes'
+
+
+@pytest.mark.parametrize(
+    ("data", "rule", "hint"),
+    [
+        (CONFIG_MAP.encode("utf-16"), "syntax/encoding", "save it as UTF-8: this is UTF-16"),
+        (b'{"kind": "A"}\n{"kind": "B"}\n', "syntax/yaml", "put a line of --- between two documents"),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_text_that_is_none(
+    folder: Path, data: bytes, rule: str, hint: str
+) -> None:
+    (folder / "a.yaml").write_bytes(data)
+    found = json.loads(run(folder).stdout)["findings"]
+    assert (found[-1]["rule"], found[-1]["hint"]) == (rule, hint)
