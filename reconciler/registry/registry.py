@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.api import kinds, patches
 from reconciler.api.client import (
     DeleteOptions,
-    ObjectList,
     PatchType,
     Propagation,
-    WatchEvent,
 )
 from reconciler.api.managed_fields import apply as server_side_apply
 from reconciler.api.managed_fields import track
@@ -29,7 +27,6 @@ from reconciler.registry import (
     defaults,
     naming,
     pod_security,
-    reads,
     refusals,
     strategy,
     subresources,
@@ -37,9 +34,10 @@ from reconciler.registry import (
 from reconciler.registry.allocation import ServiceAllocator
 from reconciler.registry.log import RevisionLog
 from reconciler.registry.measures import held
+from reconciler.registry.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from reconciler.api.kinds import Kind
@@ -50,14 +48,11 @@ if TYPE_CHECKING:
 
 Objects = list[Object]
 
-#: How often a quiet watch that wants bookmarks gets one, in seconds.
-BOOKMARK_SECONDS = 60.0
 
-
-class Registry:
+class Registry(Reader):
     """Every object, its rules and its watches. Implements ``api.client.Client``.
 
-    ``start`` before and ``close`` after use. Reads are answered from memory and never wait.
+    ``start`` before and ``close`` after use.
     """
 
     def __init__(
@@ -74,7 +69,7 @@ class Registry:
         self._entropy = entropy
         self._store = store
         self._services = ServiceAllocator(service_cidr)
-        self._log = RevisionLog(store, self._reset_allocation)
+        super().__init__(RevisionLog(store, self._reset_allocation))
 
     async def start(self) -> None:
         """Read the store; raises ``StoreError``."""
@@ -114,64 +109,6 @@ class Registry:
 
     def _reset_allocation(self) -> None:
         self._services.reset(self._log.cache.list("", "Service"))
-
-    # -- reads ---------------------------------------------------------------------------------------------------
-
-    async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
-        found = self._log.cache.get(naming.key_of(kind, name, namespace))
-        if found is None:
-            raise refusals.not_found(kind, name)
-        return found
-
-    async def list(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        labels: str = "",
-        fields: str = "",
-        limit: int = 0,
-        continue_token: str = "",
-    ) -> ObjectList:
-        wanted = reads.wanted_by(labels, fields)
-        items = self._log.cache.list(kind.group, kind.kind, namespace)
-        found = [o for o in items if wanted is None or wanted(o)]
-        revision = str(self._log.revision)
-        if continue_token:
-            revision, after = reads.read_continue_token(continue_token)
-            found = [o for o in found if reads.place_of(o) > after]
-        if not limit or len(found) <= limit:
-            return ObjectList(found, revision)
-        page = found[:limit]
-        return ObjectList(
-            page, revision, reads.continue_token_of(revision, page[-1]), len(found) - limit
-        )
-
-    async def watch(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        since: str,
-        labels: str = "",
-        fields: str = "",
-        bookmarks: bool = False,
-    ) -> AsyncGenerator[WatchEvent, None]:
-        wanted = reads.wanted_by(labels, fields)
-        start = reads.parse_revision(since) if since else self._log.revision
-        watcher = self._log.watches.subscribe(kind.group, kind.kind, namespace, start)
-        try:
-            while True:
-                changes = watcher.take()
-                for change in changes:
-                    event = reads.event_of(change, wanted)
-                    if event is not None:
-                        yield event
-                if not changes and bookmarks:
-                    yield reads.bookmark(kind, self._log.revision)
-                await watcher.wait(BOOKMARK_SECONDS if bookmarks else None)
-        finally:
-            self._log.watches.unsubscribe(watcher)
 
     # -- writes --------------------------------------------------------------------------------------------------
 
