@@ -136,7 +136,7 @@ def _render_file(file: File, templates: Templates | None, *, plain: bool) -> _On
     except UnicodeDecodeError as error:
         before = file.data[: error.start]
         line = before.count(b"\n") + 1
-        column = error.start - (before.rfind(b"\n") + 1) + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
         told = f"byte 0x{file.data[error.start]:02x} is not UTF-8"
         wide = file.data[:2] in (b"\xff\xfe", b"\xfe\xff")
         hint = "save it as UTF-8: this is UTF-16" if wide else ""

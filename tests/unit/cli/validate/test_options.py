@@ -333,3 +333,9 @@ def test_what_to_do_about_text_that_is_none(
     (folder / "a.yaml").write_bytes(data)
     found = json.loads(run(folder).stdout)["findings"]
     assert (found[-1]["rule"], found[-1]["hint"]) == (rule, hint)
+
+
+def test_the_column_of_a_wrong_byte_counts_letters(folder: Path) -> None:
+    (folder / "a.yaml").write_bytes(CONFIG_MAP.encode() + "日本: ".encode() + b"\xe9\n")
+    (found,) = json.loads(run(folder).stdout)["findings"]
+    assert (found["line"], found["column"]) == (4, 5)
