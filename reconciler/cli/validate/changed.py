@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from reconciler.api.objects import GroupVersionKind, Key
-    from reconciler.cli.validate.check import Checked
+    from reconciler.cli.validate.checked import Checked
     from reconciler.cli.validate.load import Read
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.render import Origin

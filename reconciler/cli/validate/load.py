@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.cli.validate.check import Checked
+    from reconciler.cli.validate.checked import Checked
     from reconciler.gitops.finding import Finding
     from reconciler.gitops.ignores import Ignored
     from reconciler.gitops.source import File, Snapshot

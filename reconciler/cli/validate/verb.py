@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from reconciler.cli.settings import Settings
-    from reconciler.cli.validate.check import Checked
+    from reconciler.cli.validate.checked import Checked
     from reconciler.cli.validate.load import Read
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reconciler.cli.validate import blocks, making, records
 from reconciler.cli.validate import cache as caching
 from reconciler.cli.validate.cache import VerdictCache
-from reconciler.cli.validate.check import Checked, check
+from reconciler.cli.validate.check import check
 from reconciler.cli.validate.load import Options, Read, read_path
 from tests.unit.cli.line import reconciler
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from reconciler.cli.validate.checked import Checked
     from reconciler.gitops.source import File
 
 CONTENTS = {
