@@ -208,7 +208,7 @@ def _flat_known(verdict: Verdict) -> tuple[Any, Any]:
 
 
 def _flat_facts(facts: Facts) -> tuple[Any, ...]:
-    key, references, selector, labels, ports, targets, routes, nodes, scales = facts
+    key, references, selector, labels, ports, targets, routes, nodes, scales, makes = facts
     if facts[1:] == _NOTHING:
         return (tuple(key),)
     return (
@@ -219,6 +219,7 @@ def _flat_facts(facts: Facts) -> tuple[Any, ...]:
         ],
         selector, labels, tuple(sorted(ports)), [tuple(t) for t in targets],
         [tuple(r) for r in routes], [tuple(n) for n in nodes], scales and tuple(scales),
+        [tuple(k) for k in makes],
     )  # fmt: skip
 
 
@@ -228,7 +229,7 @@ _NOTHING = Facts(Key("", "", "", ""))[1:]
 def _facts(packed: tuple[Any, ...]) -> Facts:
     if len(packed) == 1:
         return Facts(Key(*packed[0]))
-    key, references, selector, labels, ports, targets, routes, nodes, scales = packed
+    key, references, selector, labels, ports, targets, routes, nodes, scales, makes = packed
     return Facts(
         Key._make(key),
         tuple(
@@ -237,4 +238,5 @@ def _facts(packed: tuple[Any, ...]) -> Facts:
         ),
         selector, labels, frozenset(ports), tuple(map(Part._make, targets)),
         tuple(map(Route._make, routes)), tuple(map(Part._make, nodes)), scales and Key._make(scales),
+        tuple(map(Key._make, makes)),
     )  # fmt: skip

@@ -77,7 +77,7 @@ class _Looking:
             if found is not None:
                 yield from self._look_into(number, reference, found)
             else:
-                lacks = lacks or not self._exists(reference.key)
+                lacks = lacks or not self._is_there(reference.key)
         if lacks:
             self._lacking.append(number)
         if facts.scales is not None:
@@ -115,8 +115,12 @@ class _Looking:
         return [
             r
             for r in (facts.references if facts is not None else ())
-            if self._survey.find(r.key) is None and not self._exists(r.key)
+            if self._survey.find(r.key) is None and not self._is_there(r.key)
         ]
+
+    def _is_there(self, key: Key) -> bool:
+        """Whether an object that is not in the set is, or will be, there."""
+        return self._survey.is_made(key) or self._exists(key)
 
     def _look_into(self, number: int, reference: Reference, found: int) -> Iterator[Finding]:
         document = self._judged.document

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.api import kinds
 from reconciler.api.objects import GroupVersionKind, Key, Object
 from reconciler.gitops.validate.pods import pod_spec_of
+from reconciler.gitops.validate.references.made import made_of
 from reconciler.gitops.validate.references.pods import of_pod, ports_of
 from reconciler.gitops.validate.references.reference import Facts, Pairs, Part, Reference, Route
 
@@ -43,6 +44,8 @@ def facts_of(obj: Object, default: str) -> Facts | None:
             ports=ports_of(spec),
         )
     facts = _of_kind(obj, obj.get("spec") or {}, facts, namespace)
+    if makes := tuple(made_of(obj, namespace)):
+        facts = facts._replace(makes=makes)
     return None if key is None and not facts.references else facts
 
 

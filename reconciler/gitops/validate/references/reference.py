@@ -49,3 +49,4 @@ class Facts(NamedTuple):
     routes: tuple[Route, ...] = ()
     node_ports: tuple[Part, ...] = ()  # ``TCP/30080``
     scales: Key | None = None
+    makes: tuple[Key, ...] = ()  # what others will make because of it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.gitops.validate.references.firsts import Firsts
 from reconciler.gitops.validate.references.labels import Labels
+from reconciler.gitops.validate.references.made import ROOT_CERTIFICATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ class Survey:
         self.sound_namespaces = array("I")
         self._twice = array("I")  # documents of a key that another had before, and that other
         self._keys = Firsts()
+        self._made: set[Key] = set()
         self._groups: dict[tuple[str, str], int] = {}
         self._grouped = array(
             "I"
@@ -38,6 +40,10 @@ class Survey:
     def find(self, key: Key) -> int | None:
         """Return the first document of a key."""
         return self._keys.find(hash(key))
+
+    def is_made(self, key: Key) -> bool:
+        """Whether something outside of the set makes an object, because of a document of the set or in every namespace."""
+        return key in self._made or (key.kind, key.name) == ("ConfigMap", ROOT_CERTIFICATES)
 
     def twice(self) -> Iterator[tuple[int, int]]:
         """Yield the documents of a key that another had before, and that other."""
@@ -67,6 +73,7 @@ class Survey:
                     self.namespaces.append(key.name)
         self._grouped.append(group)
         if facts is not None:
+            self._made.update(facts.makes)
             if facts.labels:
                 self.labels.add(facts.key.namespace, facts.labels, facts.ports)
             if facts.key.kind == "Namespace":

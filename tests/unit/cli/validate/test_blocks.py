@@ -37,7 +37,7 @@ spec: {type: NodePort, selector: {app: p}, ports: [{port: 80, targetPort: http, 
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
-metadata: {name: i}
+metadata: {name: i, annotations: {cert-manager.io/issuer: x}}
 spec:
   tls: [{secretName: t}]
   rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]

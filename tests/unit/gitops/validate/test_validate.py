@@ -274,3 +274,48 @@ def test_how_to_quote_is_told_as_written_or_not_at_all() -> None:
     )
     found = validate(render(snapshot(a__yaml=text)).documents)
     assert [f.hint for f in found] == ['quote it: "1.10"', 'quote it: "1.1"']
+
+
+MAKERS = {
+    "SealedSecret": "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: x}\nspec: {}\n",
+    "a SealedSecret that names another": (
+        "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: other}\n"
+        "spec: {template: {metadata: {name: x}}}\n"
+    ),
+    "Certificate": "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: other}\nspec: {secretName: x}\n",
+    "ExternalSecret": "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: x}\nspec: {}\n",
+    "a store's Secrets": (
+        "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: other}\n"
+        "spec: {secretObjects: [{secretName: z}, {secretName: x}]}\n"
+    ),
+    "an Ingress of cert-manager": (
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\n"
+        "metadata: {name: i, annotations: {cert-manager.io/cluster-issuer: le}}\n"
+        "spec: {tls: [{secretName: x}], defaultBackend: {service: {name: s, port: {number: 80}}}}\n---\n"
+        + SERVICE % "p"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_secret_that_a_controller_will_make_is_there(maker: str) -> None:
+    asking = pod("ports: [{containerPort: 80}], envFrom: [{secretRef: {name: x}}]")
+    for text in (f"{asking}---\n{MAKERS[maker]}", f"{MAKERS[maker]}---\n{asking}"):
+        assert not [f for f in findings(text) if f[0] == "reference/secret"]
+    elsewhere = asking.replace("name: p,", "name: p, namespace: b,")
+    assert [f[0] for f in findings(f"{MAKERS[maker]}---\n{elsewhere}")].count(
+        "reference/secret"
+    ) == 1
+    misread = MAKERS[maker].replace("x", "[x]") + f"---\n{asking}"
+    assert "reference/secret" in [f[0] for f in findings(misread)]
+
+
+def test_an_ingress_of_cert_manager_needs_no_secret_of_its_own() -> None:
+    text = MAKERS["an Ingress of cert-manager"] + "---\n" + pod("ports: []")
+    assert "reference/tls" not in [f[0] for f in findings(text)]
+    without = text.replace("cert-manager.io/cluster-issuer", "example.com/issuer")
+    assert "reference/tls" in [f[0] for f in findings(without)]
+
+
+def test_every_namespace_has_the_certificates_of_the_api_server() -> None:
+    assert not findings(pod("envFrom: [{configMapRef: {name: kube-root-ca.crt}}]"))
