@@ -56,10 +56,9 @@ class Head(NamedTuple):
     documents: int
 
 
-class Told(NamedTuple):
-    """What is wrong, and what decides whether the rest must be opened. Numbers are those of documents of the block."""
+class Notes(NamedTuple):
+    """What decides whether the rest must be opened. Numbers are those of documents of the block."""
 
-    findings: list[tuple[int, int, Finding]]  # number of the file; of the document, or -1
     notices: list[tuple[int, str, str]]
     defines: list[tuple[int, tuple[GroupVersionKind, ...]]]
     kinds: frozenset[tuple[str, str]]  # apiVersion and kind of documents
@@ -122,11 +121,15 @@ def heads(block: Block) -> list[Head]:
     return [Head(path, digest.hex(), *rest) for path, digest, *rest in _unpacked(block.files)]
 
 
-def told(block: Block) -> Told:
-    """Return what is told of the documents of a block; findings have their files' paths."""
-    findings, notices, defines, kinds = _unpacked(block.told)
-    return Told(
-        [(place, number, expanded(packed)) for place, number, packed in findings],
+def told(block: Block) -> list[tuple[int, int, Finding]]:
+    """Return what is wrong: the number of the file, of the document in the block (or -1), and the finding with its file's path."""
+    return [(place, number, expanded(packed)) for place, number, packed in _unpacked(block.told)[0]]
+
+
+def notes(block: Block) -> Notes:
+    """Return what else is told of the documents of a block."""
+    _, notices, defines, kinds = _unpacked(block.told)
+    return Notes(
         notices,
         [(number, tuple(map(GroupVersionKind._make, found))) for number, found in defines],
         frozenset(kinds),
@@ -163,12 +166,12 @@ def said(document: Plain) -> tuple[Key | None, Facts | None]:
 
 def records(block: Block) -> dict[tuple[str, str], FileRecord]:
     """Return what was packed, by path and digest."""
-    says, documents = told(block), [known(document) for document in opened(block).documents]
+    says, documents = notes(block), [known(document) for document in opened(block).documents]
     notices = {number: (rule, words) for number, rule, words in says.notices}
     defines = dict(says.defines)
     of_files: dict[int, list[Finding]] = {}
     of_documents: dict[int, list[Finding]] = {}
-    for place, number, finding in says.findings:
+    for place, number, finding in told(block):
         found = (
             of_files.setdefault(place, []) if number < 0 else of_documents.setdefault(number, [])
         )

@@ -113,17 +113,25 @@ class KnownSet:
         for at, segment in enumerate(self._segments):
             if segment.block is not None and "notices" in segment.block.says:
                 numbers = self._numbers(at)
-                for number, rule, words in blocks.told(segment.block).notices:
+                for number, rule, words in blocks.notes(segment.block).notices:
                     yield numbers(number), rule, words
             for number, one in self._built(at):
                 if one.verdict.notice is not None:
                     yield number, *one.verdict.notice
 
     def defined(self) -> Iterator[tuple[int, Collection[GroupVersionKind]]]:
+        yield from self._defined
+
+    @functools.cached_property
+    def _defined(self) -> list[tuple[int, Collection[GroupVersionKind]]]:
+        """The few documents that define kinds: they are asked for again and again."""
+        return list(self._look_for_definitions())
+
+    def _look_for_definitions(self) -> Iterator[tuple[int, Collection[GroupVersionKind]]]:
         for at, segment in enumerate(self._segments):
             if segment.block is not None and "defines" in segment.block.says:
                 numbers = self._numbers(at)
-                for number, kinds in blocks.told(segment.block).defines:
+                for number, kinds in blocks.notes(segment.block).defines:
                     yield numbers(number), kinds
             for number, one in self._built(at):
                 if one.verdict.defines:
@@ -134,7 +142,7 @@ class KnownSet:
     ) -> Iterator[tuple[int, GroupVersionKind]]:
         wanted = {(kind.api_version, kind.kind) for kind in kinds}
         for at, segment in enumerate(self._segments):
-            inside = blocks.told(segment.block).kinds if segment.block is not None else frozenset()
+            inside = blocks.notes(segment.block).kinds if segment.block is not None else frozenset()
             if (
                 segment.block is not None
                 and wanted.isdisjoint(inside)
@@ -156,9 +164,8 @@ class KnownSet:
         """Yield what is wrong with documents by themselves, and with files (number -1), where a sort of it is."""
         for at, segment in enumerate(self._segments):
             if segment.block is not None and sort in segment.block.says:
-                said = blocks.told(segment.block)
                 numbers = self._numbers(at)
-                for _, number, finding in said.findings:
+                for _, number, finding in blocks.told(segment.block):
                     named = finding._replace(file=segment.name(finding.file))
                     yield (numbers(number) if number >= 0 else -1), named
             for number, one in self._built(at):
