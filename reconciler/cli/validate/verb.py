@@ -157,9 +157,9 @@ def command(
     """
     if "" in paths:
         raise click.UsageError("a path is empty")
-    # A short run that makes little garbage: what is loaded stays, and the collector seldom looks.
+    # What is loaded stays; what is kept is so little that looking through it often costs nothing, and garbage would pile up.
     gc.freeze()
-    gc.set_threshold(200_000, 50, 1000)
+    gc.set_threshold(10_000, 10, 10)
     asked = Asked(
         dict(levels), kubernetes_version, locations, ignore_missing_schemas, require_schemas, skip, reject
     )  # fmt: skip
