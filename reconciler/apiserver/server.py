@@ -114,6 +114,8 @@ class ApiServer:
             pod = "/api/v1/namespaces/{namespace}/pods/{name}"
             app.router.add_get(f"{pod}/log", self._pods.log)
             app.router.add_get(f"{pod}/exec", self._pods.exec)
+        added = "/api/{version:v1}/namespaces/{namespace}/{plural:pods}/{name}/{sub:ephemeralcontainers}"
+        app.router.add_route("*", added, self._resource)
         app.router.add_post("/api/v1/namespaces/{namespace}/pods/{name}/binding", self._bind)
         app.router.add_post("/api/v1/namespaces/{namespace}/pods/{name}/eviction", self._evict)
         app.router.add_route(
@@ -124,7 +126,7 @@ class ApiServer:
                 for tail in (
                     "/{plural}",
                     "/{plural}/{name}",
-                    "/{plural}/{name}/{sub:status|ephemeralcontainers}",
+                    "/{plural}/{name}/{sub:status}",
                 ):
                     app.router.add_route("*", root + scope + tail, self._resource)
         return app

@@ -92,6 +92,8 @@ def command(
         raise click.UsageError(
             "say what to run: `debug POD -- COMMAND`, or `debug POD -it` for a shell"
         )
+    if tty and not stdin:
+        raise click.UsageError("-i is needed for a terminal (-t)")
     variables = [_variable(text) for text in env]
 
     def made(obj: Object) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def command(
                 kinds.POD, name, namespace, {"spec": {"ephemeralContainers": [added]}},
                 type=PatchType.STRATEGIC, subresource="ephemeralcontainers", field_manager=_MANAGER,
             )  # fmt: skip
-            await _started(client, namespace, name, added["name"])
+            await _state(client, namespace, name, added["name"], "running", "terminated")
             if stdin:
                 return await _shell(
                     client, namespace, name, added["name"], arguments or ("/bin/sh",), tty=tty
@@ -178,10 +180,6 @@ async def _state(
             event = await anext(events)
             seen = None if event.type == "DELETED" else event.object
     raise ReconcilerError(f"Pod {pod} has ended before {container} did")
-
-
-async def _started(client: HttpClient, namespace: str, pod: str, container: str) -> None:
-    await _state(client, namespace, pod, container, "running", "terminated")
 
 
 async def _output(client: HttpClient, namespace: str, pod: str, container: str) -> int:

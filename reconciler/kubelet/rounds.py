@@ -29,7 +29,7 @@ _TURN = 200
 
 
 async def go_round(node: Node, workers: Callable[[], Collection[PodWorker]]) -> None:
-    """Rotate logs each round, and wake a sixth of the workers; until cancelled. O(N) a round, some 5 µs a container."""
+    """Rotate logs each round, and wake a sixth of the workers; until cancelled. O(N) a round, some 10 µs a container."""
     part = 0
     while True:
         await node.clock.sleep(ROUND_SECONDS)

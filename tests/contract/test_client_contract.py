@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.api import kinds
 from reconciler.api.client import Client, DeleteOptions, EventType, PatchType, Propagation
-from reconciler.apiserver import ApiServer
-from reconciler.client import HttpClient
-from reconciler.clock import SystemClock, SystemEntropy
 from reconciler.errors import (
     AlreadyExists,
     BadRequest,
@@ -22,42 +19,9 @@ from reconciler.errors import (
     Invalid,
     NotFound,
 )
-from reconciler.registry import Registry
-from reconciler.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from reconciler.api.objects import Object
-
-
-@asynccontextmanager
-async def connected(kind: str, folder: Path) -> AsyncIterator[Client]:
-    clock = SystemClock()
-    registry = Registry(MemoryStore(), clock=clock, entropy=SystemEntropy())
-    await registry.start()
-    await registry.create(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-    )
-    try:
-        if kind == "registry":
-            yield registry
-        else:
-            server = ApiServer(registry, version="v0", clock=clock, details=dict)
-            async with (
-                server.serving(folder / "api.sock"),
-                HttpClient(folder / "api.sock") as client,
-            ):
-                yield client
-    finally:
-        await registry.close()
-
-
-@pytest.fixture(params=["registry", "http"])
-async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Client]:
-    async with connected(request.param, tmp_path) as made:
-        yield made
 
 
 def config(name: str = "a", **data: str) -> Object:
@@ -319,89 +283,3 @@ async def test_a_pod_is_assigned_to_a_node_once_and_says_so(client: Client) -> N
         await client.patch(
             kinds.POD, "p", "default", {"spec": {"nodeName": "there"}}, subresource="binding"
         )
-
-
-async def look(client: Client, *containers: Object) -> Object:
-    return await client.patch(
-        kinds.POD, "p", "default", {"spec": {"ephemeralContainers": list(containers)}},
-        type=PatchType.STRATEGIC, subresource="ephemeralcontainers",
-    )  # fmt: skip
-
-
-async def test_ephemeral_containers_are_added_to_a_pod_and_nothing_else_is(client: Client) -> None:
-    """KEP-277: there they stay as they are; the Pod's own paths neither add nor take them away."""
-    made = await client.create(pod())
-    main = made["spec"]["containers"][0]["name"]
-    one = {"name": "look", "image": "busybox", "targetContainerName": main}
-    added = await look(client, one)
-    assert added["spec"]["ephemeralContainers"][0] == one | {
-        "imagePullPolicy": "Always", "resources": {}, "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-    }  # fmt: skip
-    assert added["metadata"]["generation"] == made["metadata"]["generation"] + 1
-    two = {"name": "again", "image": "busybox", "env": [{"name": "A", "value": "b"}]}
-    both = await look(client, two)
-    assert {c["name"] for c in both["spec"]["ephemeralContainers"]} == {"look", "again"}
-    changed = {
-        **both,
-        "spec": {**both["spec"], "priority": 7},
-        "metadata": {**both["metadata"], "labels": {"a": "b"}},
-    }
-    same = await client.update(changed, subresource="ephemeralcontainers")
-    assert (same["spec"].get("priority"), same["metadata"].get("labels")) == (
-        both["spec"].get("priority"),
-        both["metadata"].get("labels"),
-    )
-    for spec in (
-        {**both["spec"], "ephemeralContainers": []},
-        {k: v for k, v in both["spec"].items() if k != "ephemeralContainers"},
-    ):
-        with pytest.raises(Invalid, match="may not be removed"):
-            await client.update({**both, "spec": spec}, subresource="ephemeralcontainers")
-        with pytest.raises(Invalid, match="pod updates may not change fields other than"):
-            await client.update({**both, "spec": spec})
-    with pytest.raises(Invalid, match='existing ephemeral containers "look" may not be changed'):
-        await look(client, {"name": "look", "image": "alpine"})
-
-
-@pytest.mark.parametrize(
-    ("wrong", "told"),
-    [
-        ({"image": ""}, r"ephemeralContainers\[0\].image: Required value"),
-        ({"name": "c"}, r"ephemeralContainers\[0\].name: Duplicate value"),
-        ({"targetContainerName": "x"}, r"ephemeralContainers\[0\].targetContainerName: Not found"),
-        ({"ports": [{"containerPort": 80}]}, r"\[0\].ports: Forbidden: cannot be set for an Ephemeral Container"),
-        ({"resources": {"limits": {"cpu": "1"}}}, r"\[0\].resources: Forbidden: cannot be set"),
-        ({"livenessProbe": {"exec": {"command": ["true"]}}}, r"\[0\].livenessProbe: Forbidden: cannot be set"),
-        ({"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "s"}]}, r"volumeMounts\[0\].subPath: Forbidden"),
-        ({"volumeMounts": [{"name": "none", "mountPath": "/v"}]}, r"volumeMounts\[0\].name: Not found"),
-    ],
-)  # fmt: skip
-async def test_ephemeral_containers_that_are_refused(
-    client: Client, wrong: Object, told: str
-) -> None:
-    made = pod()
-    made["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
-    made["spec"]["containers"][0]["name"] = "c"
-    await client.create(made)
-    with pytest.raises(Invalid, match=told):
-        await look(client, {"name": "look", "image": "busybox"} | wrong)
-    with pytest.raises(BadRequest):
-        await client.update(
-            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}},
-            subresource="ephemeralcontainers",
-        )
-
-
-async def test_an_ephemeral_container_may_do_what_the_pods_of_its_namespace_may(
-    client: Client,
-) -> None:
-    level = {"pod-security.kubernetes.io/enforce": "baseline"}
-    await client.patch(kinds.NAMESPACE, "default", "", {"metadata": {"labels": level}})
-    await client.create(pod())
-    with pytest.raises(Forbidden, match="violates PodSecurity"):
-        await look(
-            client,
-            {"name": "look", "image": "busybox", "securityContext": {"privileged": True}},
-        )
-    await look(client, {"name": "look", "image": "busybox"})

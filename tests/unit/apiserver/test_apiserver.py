@@ -35,3 +35,28 @@ async def test_an_object_is_made_read_and_deleted_over_the_socket(tmp_path: Path
             assert (await http.delete("/api/v1/namespaces/shop")).status == 200
     assert not path.exists()
     await registry.close()
+
+
+async def test_only_pods_have_ephemeral_containers(tmp_path: Path) -> None:
+    clock = SystemClock()
+    registry = Registry(MemoryStore(), clock=clock, entropy=SystemEntropy())
+    await registry.start()
+    for obj in (
+        {"kind": "Namespace", "metadata": {"name": "shop"}},
+        {"kind": "ConfigMap", "metadata": {"name": "x", "namespace": "shop"}},
+        {
+            "kind": "Pod",
+            "metadata": {"name": "x", "namespace": "shop"},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        },
+    ):
+        await registry.create({"apiVersion": "v1", **obj})
+    server = ApiServer(registry, version="v0", clock=clock, details=dict)
+    path = tmp_path / "api.sock"
+    async with server.serving(path):
+        connector = aiohttp.UnixConnector(str(path))
+        async with aiohttp.ClientSession("http://localhost", connector=connector) as http:
+            base = "/api/v1/namespaces/shop"
+            assert (await http.get(f"{base}/pods/x/ephemeralcontainers")).status == 200
+            assert (await http.get(f"{base}/configmaps/x/ephemeralcontainers")).status == 404
+    await registry.close()
